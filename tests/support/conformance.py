@@ -54,7 +54,8 @@ def verdict_of(row, found):
     """The verdict of a row from the results of its tests."""
     if not found:
         return "missing" if is_required(row) else "unit"
-    return min((verdict for verdict, _ in found), key=ORDER.index)
+    worst = min((verdict for verdict, _ in found), key=ORDER.index)
+    return "differs" if worst == "pass" and "D" in row["flags"].split() else worst
 
 
 def table(rows, results):

@@ -5,7 +5,7 @@ import hashlib
 import os
 import struct
 
-from support.http_client import Closed, HttpClient
+from support.http_client import HttpClient, Response
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -128,8 +128,6 @@ class WsClient(HttpClient):
         """Reads the answer to a handshake that was sent."""
         head = self.read_head()
         if head.status != 101:
-            from support.http_client import Response
-
             raise Refused(Response(head, self.read_body(head)))
         assert head.get("sec-websocket-accept") == accept_value(self.key), head.headers
         self.head = head
@@ -223,7 +221,6 @@ __all__ = [
     "BINARY",
     "CLOSE",
     "CONTINUATION",
-    "Closed",
     "Frame",
     "PING",
     "PONG",
