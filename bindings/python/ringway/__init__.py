@@ -1,0 +1,24 @@
+"""Ringway for Python: applications with web clients on WebSockets, streams and long polls.
+
+    import ringway
+
+    app = ringway.App("chat")
+
+    @app.on_message
+    def said(channel, text):
+        channel.send(text)
+
+    app.run()
+"""
+
+from .app import ENDPOINT, App, Error, Refuse, Timer
+from .channel import Channel
+from .publisher import Publisher
+from .request import Headers, Request
+from .result import Result
+from .wire import event as sse_event
+
+__all__ = [
+    "ENDPOINT", "App", "Channel", "Error", "Headers", "Publisher", "Refuse", "Request", "Result",
+    "Timer", "sse_event",
+]

@@ -1,0 +1,256 @@
+"""A channel: one client's open conversation with the application."""
+
+import collections
+import logging
+
+from . import outgoing, wire
+from .result import Result
+
+log = logging.getLogger("ringway")
+
+QUEUE_MAX = 10000  # sends that may wait behind a body in parts
+
+_HANDLERS = ("on_message", "on_close", "on_body", "on_slow", "on_drain", "on_moved")
+
+
+class Channel:
+    """One client's open conversation.
+
+    id       text; opaque, and never used again for another client
+    request  what opened it, see Request
+    adopted  True when another worker had it before
+    data     for the application; None at first
+
+    Handlers, each may be set for the channel; else the application's is used:
+
+    on_message(channel, data)               str or bytes; a WebSocket's whole message
+    on_close(channel, status, cause, reason)  once, after everything else
+    on_body(channel, chunk, last)           a request body that follows
+    on_slow(channel, queued_bytes)          the client reads slower than we send
+    on_drain(channel)                       it has caught up
+    on_moved(channel)                       another worker has it now
+
+    on_send(data) is applied to what send() is given; its result is sent.
+    """
+
+    def __init__(self, app, id, request, adopted=False):
+        self.app = app
+        self.id = id
+        self.request = request
+        self.adopted = adopted
+        self.data = None
+        self.on_send = None
+        for name in _HANDLERS:
+            setattr(self, name, None)
+        self.last_seq = 0
+        self._open = True
+        self._begun = adopted  # something was sent: the head of an HTTP answer is gone
+        self._accepted = adopted
+        self._gone = False  # closed, moved or given up: nothing more goes out
+        self._queue = collections.deque()
+
+    def __repr__(self):
+        return "<Channel %s %s>" % (self.id, "open" if self._open else "closed")
+
+    def is_open(self):
+        """True until it is closed, by either side; our own close counts at once."""
+        return self._open
+
+    def send(self, data, close=False, status=None, headers=None, binary=None, format=None):
+        """Send to the client.
+
+        data     text, bytes, a path, a file or stream, or any iterable: see outgoing.py
+        close    True: that was all; on a WebSocket perhaps a close code instead
+        status, headers  HTTP, first send: the answer's head; headers is a dict (values may be
+                 lists) or a list of pairs
+        binary   WebSocket: whether bytes (True by default) or text (False) goes on the wire
+        format   "sse", HTTP, first send: each send is an event of a text/event-stream
+
+        Returns a Result at once, which is True until the command is known to have failed: False
+        with error "gone" where the channel is closed.  It never raises for a closed channel;
+        ValueError and TypeError are for data and headers that cannot be sent to anybody.
+        """
+        if not self._open:
+            return Result("gone", "the channel is closed")
+        if self.on_send:
+            data = self.on_send(data)
+        send = outgoing.Send(close, status, headers, binary, format)
+        if self.request.is_websocket and (self._accepted or status is None):
+            item = outgoing.message(data, send)
+        else:
+            item = outgoing.answer(data, send, self._begun)
+        self._begun = True
+        if close:
+            self._open = False
+        return self._push(item)
+
+    def close(self, code=None, reason=""):
+        """Close after what was sent before.  A second time it does nothing and returns a false
+        Result.  code: a WebSocket close code, or an HTTP status where nothing was sent."""
+        if not self._open:
+            return Result("gone", "the channel is closed")
+        self._open = False
+        tokens = [] if code is None else [code]
+        payload = reason.encode("utf-8") if reason else None
+        return self._push(outgoing.Command("CLOSE", tokens, (), payload))
+
+    def accept(self, protocol=None, headers=None):
+        """Say yes to a WebSocket on a route with accept=backend.  To say no:
+        send("sorry", status=403, close=True)."""
+        if not self._open:
+            return Result("gone", "the channel is closed")
+        payload = wire.fields(headers) or None
+        self._accepted = True
+        return self._push(
+            outgoing.Command("ACCEPT", (), [("protocol", protocol)], payload)
+        )
+
+    def subscribe(self, topic):
+        """Everything published to the topic goes to this client too."""
+        return self._push(outgoing.Command("SUB", [wire.check_topic(topic)]))
+
+    def unsubscribe(self, topic):
+        return self._push(outgoing.Command("UNSUB", [wire.check_topic(topic)]))
+
+    def read_body(self, function, limit=8 * 1024 * 1024):
+        """Call function(channel, body) once with the whole body of the request, at once if it is
+        here already.  A body over `limit` bytes is answered 413, and function is not called."""
+        if self.request.body is not None:
+            function(self, self.request.body)
+            return
+        parts, size = [], 0
+
+        def collect(channel, chunk, last):
+            nonlocal size
+            size += len(chunk)
+            if size > limit:
+                channel.on_body = lambda *_: None
+                channel.send("The request is too large.\n", status=413, close=True)
+                return
+            parts.append(chunk)
+            if last:
+                channel.request.body = b"".join(parts)
+                function(channel, channel.request.body)
+
+        self.on_body = collect
+
+    # What follows is for the binding itself and runs on the application's thread.
+
+    def handler(self, name):
+        return getattr(self, name, None) or self.app.handlers.get(name)
+
+    def _push(self, item):
+        if len(self._queue) >= QUEUE_MAX:
+            return Result("full", "%d sends wait already" % QUEUE_MAX)
+        self.app.call(self._append, item)
+        return item.result
+
+    def _append(self, item):
+        if self._gone:
+            item.dispose()
+            self.app.settle(item.result, "gone", "the channel is closed")
+            return
+        self._queue.append(item)
+        if len(self._queue) == 1:
+            self.pump()
+
+    def is_busy(self):
+        return bool(self._queue)
+
+    def pump(self):
+        """Hand over what may go now: everything up to the first body that has to wait."""
+        while self._queue:
+            item = self._queue[0]
+            if isinstance(item, outgoing.Body):
+                if not self._step(item):
+                    return
+            else:
+                self._command(item, item.result)
+            if self._queue and self._queue[0] is item:
+                self._queue.popleft()
+
+    def _command(self, item, result):
+        self.app.command(item.verb, [self.id] + item.tokens, item.options, item.payload, result)
+
+    def _step(self, body):
+        """Send parts of a body; False when it has to wait for answers first."""
+        while body.under_way < outgoing.UNDER_WAY_MAX:
+            try:
+                part = next(body.parts, None)
+            except Exception:
+                log.exception("channel %s: reading what is to be sent failed", self.id)
+                self.fail()
+                return False
+            if part is None:
+                self._finish(body)
+                return True
+            if self._send_part(body, *part):
+                return True
+        return False
+
+    def _send_part(self, body, data, is_text):
+        """True when that was the last part."""
+        if body.size is not None:
+            data = data[:body.size - body.sent]
+        body.sent += len(data)
+        last = body.size is not None and body.sent == body.size
+        options = [("want", "written")]
+        if self.request.is_websocket and not is_text:
+            options.append(("bin", 1))
+        if last:
+            options += outgoing.close_option(body.close)
+            body.dispose()
+        self._send_of(body, data, options, last)
+        return last
+
+    def _send_of(self, body, data, options, last):
+        if not body.begun:
+            options = body.options + options
+            data = body.head + data
+            body.begun = True
+        result = Result()
+        body.under_way += 1
+        result.then(lambda answer: self._part_done(body, answer, last))
+        self.app.command("SEND", [self.id], options, data, result)
+
+    def _finish(self, body):
+        """The parts have ended, and the size was unknown or a lie."""
+        if not body.begun:
+            self._send_of(body, b"", outgoing.close_option(body.close), True)
+        elif body.close:
+            code = [] if body.close is True else [body.close]
+            if body.size is not None:
+                code = [500]  # shorter than announced: cut it, so that the client can tell
+            self.app.command("CLOSE", [self.id] + code, (), None, body.result)
+        elif body.under_way == 0:
+            self.app.settle(body.result)
+        else:
+            body.ended = True
+
+    def _part_done(self, body, answer, last):
+        body.under_way -= 1
+        if not answer:
+            if not body.result.done:
+                self.app.settle(body.result, answer.error, answer.reason)
+                if answer.error != "gone":
+                    self.fail()  # a body with a hole in it must not look whole
+            return
+        if last or (body.ended and body.under_way == 0):
+            self.app.settle(body.result, None, "", answer.options)
+        if self._queue and self._queue[0] is body:
+            self.pump()
+
+    def fail(self):
+        """The application failed: the client gets a 500 without detail, or a cut."""
+        self.drop("gone", "the application failed")
+        self._open = False
+        self.app.command("CLOSE", [self.id, 500], (), None, Result())
+
+    def drop(self, error, reason):
+        """Give up everything that waits; nothing can be sent any more."""
+        self._open = False
+        self._gone = True
+        while self._queue:
+            item = self._queue.popleft()
+            item.dispose()
+            self.app.settle(item.result, error, reason)

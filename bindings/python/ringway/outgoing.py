@@ -1,0 +1,202 @@
+"""What an application gives to send(), made into commands.
+
+    data                 a WebSocket                    an HTTP answer
+    text, bytes          one message                    one part; more than one above 256 KiB
+    path, file, stream   one message of all its bytes   parts of 256 KiB as they are read
+    any other iterable   a message for each item        a part for each item
+
+An HTTP body of known size whose end is the end of the answer (close=True) is announced with
+`length=`, so that the client gets a Content-Length.
+"""
+
+import collections
+import io
+import mimetypes
+import os
+
+from . import wire
+from .result import Result
+
+UNDER_WAY_MAX = 4  # parts of one body, 256 KiB each, that are not written yet
+
+
+class Command:
+    """One record that is ready.  The channel's id goes in front of `tokens`."""
+
+    def __init__(self, verb, tokens=(), options=(), payload=None):
+        self.verb = verb
+        self.tokens = list(tokens)
+        self.options = list(options)
+        self.payload = payload
+        self.result = Result()
+
+    def dispose(self):
+        pass
+
+
+class Body:
+    """A body in several SENDs, read as fast as its parts are written.
+
+    parts    iterator of (bytes, is_text)
+    size     sum of the parts, or None
+    options  of the first SEND
+    head     bytes in front of the first part
+    close    False, True or a close code
+    """
+
+    def __init__(self, parts, size, options, head, close):
+        self.parts = parts
+        self.size = size
+        self.options = list(options)
+        self.head = head
+        self.close = close
+        self.result = Result()
+        self.under_way = 0
+        self.sent = 0
+        self.ended = False
+        self.begun = False
+
+    def dispose(self):
+        """Close what is being read."""
+        close = getattr(self.parts, "close", None)
+        if close:
+            close()
+
+
+Send = collections.namedtuple("Send", "close status headers binary format")
+
+
+def message(data, send):
+    """The Command or Body for a WebSocket that is open."""
+    options = close_option(send.close)
+    if isinstance(data, os.PathLike) or hasattr(data, "read"):
+        data = read_whole(data)
+    if is_whole(data):
+        data, text = bounded(data), is_text(data, send.binary)
+        return Command("SEND", (), ([] if text else [("bin", 1)]) + options, data)
+    parts = ((bounded(item), is_text(item, send.binary)) for item in iterate(data))
+    return Body(parts, None, (), b"", send.close)
+
+
+def answer(data, send, begun):
+    """The Command or Body for an HTTP answer, or for the refusal of a WebSocket."""
+    data, parts, size, kind = source(data)
+    options, head = [], b""
+    if not begun and (send.status or send.headers or (kind and parts)):
+        options.append(("status", send.status or 200))
+        head = build_head(send.status or 200, send.headers, kind if size != 0 else None)
+    if not begun and send.format:
+        options.append(("format", send.format))
+    if parts is None:
+        return Command("SEND", (), options + close_option(send.close), head + data)
+    if not begun and send.close and size is not None:
+        options.append(("length", size))
+    elif size is not None:
+        size = None
+    return Body(parts, size, options, head, send.close)
+
+
+def build_head(status, headers, kind):
+    """The head of a first SEND.  A body is never left without a type: what a browser would have
+    to guess it could guess wrong."""
+    lines = wire.fields(headers)
+    names = {line.partition(b":")[0].lower() for line in lines.split(b"\n")}
+    if b"content-type" not in names and kind and status not in (204, 205, 304):
+        lines += wire.fields({"Content-Type": kind, "X-Content-Type-Options": "nosniff"})
+    return lines + b"\n"
+
+
+def close_option(close):
+    if not close:
+        return []
+    return [("close", 1 if close is True else int(close))]
+
+
+def is_whole(data):
+    return isinstance(data, (str, bytes, bytearray, memoryview))
+
+
+def is_text(data, binary):
+    return isinstance(data, str) if binary is None else not binary
+
+
+def encode(data):
+    if isinstance(data, str):
+        return data.encode("utf-8")
+    if is_whole(data):
+        return bytes(data)
+    raise TypeError("cannot send a %s" % type(data).__name__)
+
+
+def bounded(data):
+    """The bytes of a WebSocket message."""
+    data = encode(data)
+    if len(data) > wire.PAYLOAD_MAX:
+        raise ValueError("a message over %d bytes" % wire.PAYLOAD_MAX)
+    return data
+
+
+def iterate(data):
+    if isinstance(data, dict):
+        raise TypeError("cannot send a dict: set on_send, for example to json.dumps")
+    try:
+        return iter(data)
+    except TypeError:
+        raise TypeError("cannot send a %s" % type(data).__name__) from None
+
+
+def source(data):
+    """Any data for HTTP as (bytes of one record, None, size, type) or as
+    (None, parts, size or None, type)."""
+    octets = "application/octet-stream"
+    if is_whole(data):
+        kind = "text/plain; charset=utf-8" if isinstance(data, str) else octets
+        data = encode(data)
+        if len(data) <= wire.PART_MAX:
+            return data, None, len(data), kind
+        return None, cut([data]), len(data), kind
+    if isinstance(data, os.PathLike):
+        kind, coding = mimetypes.guess_type(os.fspath(data))
+        stream = open(data, "rb")
+        size = stream_size(stream)
+        return None, read_parts(stream, True), size, octets if coding else kind or octets
+    if hasattr(data, "read"):
+        return None, read_parts(data, False), stream_size(data), octets
+    return None, cut(iterate(data)), None, None
+
+
+def cut(items):
+    """Each item in pieces of at most 256 KiB."""
+    for item in items:
+        data = encode(item)
+        for start in range(0, len(data), wire.PART_MAX):
+            yield data[start:start + wire.PART_MAX], True
+
+
+def read_parts(stream, own):
+    try:
+        while data := stream.read(wire.PART_MAX):
+            yield from cut([data])
+    finally:
+        if own:
+            stream.close()
+
+
+def read_whole(data):
+    if isinstance(data, os.PathLike):
+        with open(data, "rb") as stream:
+            return stream.read(wire.PAYLOAD_MAX + 1)
+    return data.read(wire.PAYLOAD_MAX + 1) or b""
+
+
+def stream_size(stream):
+    """Bytes that a stream still has, or None when it cannot say."""
+    if isinstance(stream, io.TextIOBase):
+        return None
+    try:
+        here = stream.tell()
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(here)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return max(end - here, 0) if isinstance(end, int) else None

@@ -1,0 +1,116 @@
+"""Sending from anywhere: a script, a web framework, a cron job.  It is no worker of a service and
+gets no events."""
+
+import json
+import os
+import threading
+import time
+
+import zmq
+
+from . import outgoing, wire
+from .app import ENDPOINT, Error
+from .connection import dealer
+
+
+class Publisher:
+    """Each call waits for its answer, and repeats the command until there is one.  From any
+    thread, one call at a time.
+
+        with ringway.Publisher() as publisher:
+            publisher.publish("rooms/1", "hello")
+
+    timeout  seconds; after it TimeoutError is raised, and it is not known what became of it
+    retry    seconds between two tries; the same command is never carried out twice
+    """
+
+    def __init__(self, endpoint=ENDPOINT, timeout=10.0, retry=2.0):
+        self._timeout = timeout
+        self._retry = retry
+        self._lock = threading.Lock()
+        self._prefix = os.urandom(8).hex()
+        self._count = 0
+        self._context = zmq.Context()
+        self._socket = dealer(self._context)
+        self._socket.connect(endpoint)
+
+    def publish(self, topic, data, except_=None, binary=None):
+        """To every subscriber of the topic, but the channel with the id `except_`."""
+        options = [("except", except_)]
+        if not outgoing.is_text(data, binary):
+            options.append(("bin", 1))
+        self._ask("PUB", [wire.check_topic(topic)], options, outgoing.bounded(data))
+
+    def send(self, channel, data, close=False, binary=None):
+        """One message to the channel with that id.  False when it is closed."""
+        options = outgoing.close_option(close)
+        if not outgoing.is_text(data, binary):
+            options.append(("bin", 1))
+        return self._unless_gone("SEND", [channel], options, outgoing.bounded(data))
+
+    def close(self, channel, code=None, reason=""):
+        """Close a channel.  False when it was closed."""
+        tokens = [channel] if code is None else [channel, code]
+        payload = reason.encode("utf-8") if reason else None
+        return self._unless_gone("CLOSE", tokens, (), payload)
+
+    def get(self, *what):
+        """What the broker knows: get("stats"), get("info", channel), get("list", service)."""
+        return json.loads(self._ask("GET", what, (), None).payload or b"null")
+
+    def disconnect(self):
+        """Close the socket."""
+        with self._lock:
+            self._socket.close(0)
+            self._context.term()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.disconnect()
+
+    def _unless_gone(self, *command):
+        try:
+            self._ask(*command)
+        except Error as error:
+            if error.code == "gone":
+                return False
+            raise
+        return True
+
+    def _ask(self, verb, tokens, options, payload):
+        with self._lock:
+            self._count += 1
+            id = "%s.%d" % (self._prefix, self._count)
+            frame = wire.build(verb, tokens, [*options, ("id", id)], payload)
+            deadline = time.monotonic() + self._timeout
+            while time.monotonic() < deadline:
+                self._send(frame, deadline)
+                record = self._answer(id, min(deadline, time.monotonic() + self._retry))
+                if record is None:
+                    continue
+                if record.verb == "ERR":
+                    reason = (record.payload or b"").decode("utf-8", "replace")
+                    raise Error(record.token(3), reason)
+                return record
+        raise TimeoutError("no answer to %s within %g s" % (verb, self._timeout))
+
+    def _send(self, frame, deadline):
+        left = max(int((deadline - time.monotonic()) * 1000), 0)
+        if self._socket.poll(left, zmq.POLLOUT):
+            self._socket.send(frame, zmq.DONTWAIT)
+
+    def _answer(self, id, deadline):
+        """The answer with that id; None when it does not come in time."""
+        while True:
+            left = int((deadline - time.monotonic()) * 1000)
+            if left <= 0 or not self._socket.poll(left):
+                return None
+            for frame in self._socket.recv_multipart():
+                try:
+                    record = wire.parse(frame)
+                except wire.WireError:
+                    continue
+                if record.verb in ("OK", "ERR", "INFO") and record.token(2) == id:
+                    return record
