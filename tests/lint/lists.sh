@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# lists.sh FOLDER: every source file stands in Makefile.am, and what stands there exists.
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$1" || exit 2
+bad=0
+
+words=$(sed 's/#.*//; s/[\\=]/ /g' Makefile.am | tr -s ' \t' '\n' | sort -u)
+while IFS= read -r file; do
+    name=$file
+    # Test programs are listed without the ending.
+    [[ $file == tests/@(unit|fuzz|bench)/*.c ]] && name=${file%.c}
+    if ! grep -qxF -e "$name" -e "$file" <<<"$words"; then
+        echo "$file: in no list of Makefile.am"
+        bad=1
+    fi
+done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'ringway/*.[ch]' \
+    'ringwayctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/fuzz/*.c' 'tests/bench/*.c' \
+    'tests/system/[0-9]*.py' 'tests/browser/[0-9]*.py')
+
+while IFS= read -r name; do
+    if ! [ -e "$name" ] && ! [ -e "$name.c" ]; then
+        echo "Makefile.am: $name does not exist"
+        bad=1
+    fi
+done < <(grep -E '^(common|gateway|broker|ringway|bindings|tests|docs|deploy|demo)/' <<<"$words" | grep -v '[$()%]')
+exit $bad
