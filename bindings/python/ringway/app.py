@@ -4,7 +4,6 @@ import collections
 import heapq
 import itertools
 import logging
-import os
 import re
 import signal
 import socket as sockets
