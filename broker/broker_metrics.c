@@ -1,0 +1,78 @@
+#include "broker/broker_metrics.h"
+
+#include "common/metric.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#define COUNTER(field_, name_, help_)                                                    \
+    {                                                                                    \
+        offsetof(struct core_stats, field_),                                             \
+        {                                                                                \
+            .name = "ringway_broker_" name_ "_total", .help = (help_),                   \
+            .kind = METRIC_COUNTER                                                       \
+        }                                                                                \
+    }
+#define GAUGE(field_, name_, help_)                                                      \
+    {                                                                                    \
+        offsetof(struct core_stats, field_),                                             \
+        {                                                                                \
+            .name = "ringway_broker_" name_, .help = (help_), .kind = METRIC_GAUGE       \
+        }                                                                                \
+    }
+
+static struct {
+    size_t offset; // in struct core_stats
+    struct metric metric;
+} s_metrics[] = {
+    COUNTER(events, "events", "Events that were given to workers."),
+    COUNTER(acks, "acks", "Deliveries that workers acknowledged."),
+    COUNTER(commands, "commands", "Commands that were passed on to gateways."),
+    COUNTER(publications, "publications", "Publications that were taken."),
+    COUNTER(lost_publications, "lost_publications",
+            "Publications that a gateway's full ring lost."),
+    COUNTER(resends, "resends", "Events that were asked for again, by channel."),
+    COUNTER(joins, "joins", "Workers that joined a service."),
+    COUNTER(hellos, "hellos", "Greetings of gateways."),
+    COUNTER(lost_edges, "lost_edges", "Gateways that left or died."),
+    COUNTER(lost_workers, "lost_workers", "Workers that left or died."),
+    COUNTER(pauses, "pauses", "Times that the broker itself stood still."),
+    GAUGE(edges, "edges", "Gateways that are known."),
+    GAUGE(workers, "workers", "Workers that have joined."),
+    GAUGE(services, "services", "Services that are known."),
+    GAUGE(channels, "channels", "Channels that are known."),
+    GAUGE(parked, "parked", "Channels that wait for a worker with room."),
+    GAUGE(topics, "topics", "Topics whose position is kept."),
+    GAUGE(answers, "answers", "Answers that are remembered."),
+    GAUGE(ring_records, "ring_records", "Commands that gateways have not confirmed."),
+    GAUGE(ring_bytes, "ring_bytes", "Bytes of these commands."),
+};
+
+static struct metric s_dropped[CORE_DROPS];
+static char s_labels[CORE_DROPS][32];
+
+void broker_metrics_register(void)
+{
+    for (size_t at = 0; at < sizeof s_metrics / sizeof *s_metrics; at++)
+        metric_register(&s_metrics[at].metric);
+    for (int why = 0; why < CORE_DROPS; why++) {
+        snprintf(s_labels[why], sizeof s_labels[why], "reason=\"%s\"",
+                 core_drop_name((enum core_drop)why));
+        s_dropped[why] = (struct metric){.name = "ringway_broker_dropped_total",
+                                         .labels = s_labels[why],
+                                         .help = "Records that were not carried out.",
+                                         .kind = METRIC_COUNTER};
+        metric_register(&s_dropped[why]);
+    }
+}
+
+void broker_metrics_update(const struct core_stats *stats)
+{
+    for (size_t at = 0; at < sizeof s_metrics / sizeof *s_metrics; at++) {
+        const uint64_t *value =
+            (const void *)((const char *)stats + s_metrics[at].offset);
+        metric_set(&s_metrics[at].metric, (int64_t)*value);
+    }
+    for (int why = 0; why < CORE_DROPS; why++)
+        metric_set(&s_dropped[why], (int64_t)stats->dropped[why]);
+}

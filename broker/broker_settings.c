@@ -1,0 +1,140 @@
+#include "broker/broker_settings.h"
+
+#include <arpa/inet.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { SETTINGS_HOST_MAX = 256 };
+
+const struct conf_setting broker_settings[] = {
+    {.name = "bus-edges",
+     .type = CONF_TEXT,
+     .initial = BROKER_EDGES_DEFAULT,
+     .help = "Endpoint where gateways connect."},
+    {.name = "bus-apps",
+     .type = CONF_TEXT,
+     .initial = BROKER_APPS_DEFAULT,
+     .help = "Endpoint where applications connect."},
+    {.name = "bus-tap",
+     .type = CONF_TEXT,
+     .initial = BROKER_TAP_DEFAULT,
+     .help = "Endpoint where watchers subscribe; empty: none."},
+    {.name = "bus-pull",
+     .type = CONF_TEXT,
+     .initial = BROKER_PULL_DEFAULT,
+     .help = "Endpoint that takes records from PUSH sockets; empty: none."},
+    {.name = "bus-sub",
+     .type = CONF_TEXT,
+     .initial = BROKER_SUB_DEFAULT,
+     .help = "Endpoint that takes publications from PUB sockets; empty: none."},
+    {.name = "plain-bus",
+     .type = CONF_BOOL,
+     .initial = "no",
+     .help = "Allow endpoints that are not on loopback: everybody who reaches them is "
+             "trusted."},
+    {.name = "edge-lease",
+     .type = CONF_DURATION,
+     .initial = "5s",
+     .least = 1000,
+     .most = 3600000,
+     .help = "A gateway that is silent for so long is dead; its channels are closed."},
+    {.name = "worker-lease",
+     .type = CONF_DURATION,
+     .initial = "5s",
+     .least = 1000,
+     .most = 3600000,
+     .help = "A worker that owes nothing and is silent for so long is dead."},
+    {.name = "ack-timeout",
+     .type = CONF_DURATION,
+     .initial = "30s",
+     .least = 1000,
+     .most = 86400000,
+     .help = "An event that is not acknowledged for so long goes to another worker."},
+    {.name = "ring-records",
+     .type = CONF_COUNT,
+     .initial = "100000",
+     .least = 16,
+     .most = 10000000,
+     .help = "Commands that are kept for each gateway until it has them."},
+    {.name = "ring-bytes",
+     .type = CONF_SIZE,
+     .initial = "64MiB",
+     .least = 65536,
+     .most = 1LL << 40,
+     .help = "Bytes of these commands."},
+    {.name = "max-topics",
+     .type = CONF_COUNT,
+     .initial = "1000000",
+     .least = 1,
+     .most = 100000000,
+     .help = "Topics whose position is kept."},
+    {.name = NULL},
+};
+
+const struct conf_setting broker_program_settings[] = {
+    {.name = "ops-listen",
+     .type = CONF_TEXT,
+     .initial = "127.0.0.1:8082",
+     .help = "Address of /metrics, /healthz and /readyz; empty: none."},
+    {.name = "log-level",
+     .type = CONF_CHOICE,
+     .initial = "info",
+     .choices = "error|warn|info|debug",
+     .help = "What is logged."},
+    {.name = "log-format",
+     .type = CONF_CHOICE,
+     .initial = "text",
+     .choices = "text|json",
+     .help = "How it is logged."},
+    {.name = NULL},
+};
+
+static bool s_starts(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* The host of tcp://HOST:PORT. */
+static bool s_host(const char *endpoint, char host[SETTINGS_HOST_MAX])
+{
+    const char *start = endpoint + strlen("tcp://");
+    const char *end = strrchr(start, ':');
+    if (!end || (size_t)(end - start) >= SETTINGS_HOST_MAX)
+        return false;
+    memcpy(host, start, (size_t)(end - start));
+    host[end - start] = 0;
+    return true;
+}
+
+static bool s_is_local(const char *endpoint)
+{
+    char host[SETTINGS_HOST_MAX];
+    struct in_addr address;
+    if (s_starts(endpoint, "ipc://") || s_starts(endpoint, "inproc://"))
+        return true;
+    if (!s_starts(endpoint, "tcp://") || !s_host(endpoint, host))
+        return false;
+    if (strcmp(host, "[::1]") == 0)
+        return true;
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
+}
+
+void broker_settings_check(const struct conf *conf)
+{
+    static const char *const names[] = {"bus-edges", "bus-apps", "bus-tap", "bus-pull",
+                                        "bus-sub"};
+    for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
+        const char *endpoint = conf_text(conf, names[at]);
+        bool given = endpoint && *endpoint;
+        if (!given && at < 2)
+            conf_refuse(names[at], "", "an endpoint is needed");
+        if (given && !s_starts(endpoint, "tcp://") && !s_starts(endpoint, "ipc://") &&
+            !s_starts(endpoint, "inproc://"))
+            conf_refuse(names[at], endpoint, "tcp://ADDRESS:PORT or ipc://PATH");
+        if (given && !s_is_local(endpoint) && !conf_bool(conf, "plain-bus"))
+            conf_refuse(names[at], endpoint,
+                        "not on loopback, where everybody who reaches it is trusted: say "
+                        "plain-bus yes if that is meant");
+    }
+}

@@ -1,0 +1,96 @@
+#include "broker/channel.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool s_is_hex(const char *data, size_t size)
+{
+    for (size_t at = 0; at < size; at++)
+        if (!isxdigit((unsigned char)data[at]))
+            return false;
+    return true;
+}
+
+bool channel_name_is_valid(struct wire_text name)
+{
+    if (name.size < 1 || name.size > 64)
+        return false;
+    for (size_t at = 0; at < name.size; at++) {
+        char byte = name.data[at];
+        if (!isalnum((unsigned char)byte) && byte != '-' && byte != '_')
+            return false;
+    }
+    return true;
+}
+
+bool channel_epoch_is_valid(struct wire_text epoch)
+{
+    return epoch.size >= 8 && epoch.size <= 16 && s_is_hex(epoch.data, epoch.size);
+}
+
+/* Cuts off what follows the last dot; false when there is none. */
+static bool s_cut(struct wire_text *whole, struct wire_text *part)
+{
+    const char *dot = whole->size ? memrchr(whole->data, '.', whole->size) : NULL;
+    if (!dot)
+        return false;
+    size_t before = (size_t)(dot - whole->data);
+    *part = (struct wire_text){dot + 1, whole->size - before - 1};
+    whole->size = before;
+    return true;
+}
+
+bool channel_id_is_valid(struct wire_text id)
+{
+    struct wire_text counter, epoch;
+    return s_cut(&id, &counter) && counter.size >= 1 && counter.size <= 16 &&
+           s_is_hex(counter.data, counter.size) && s_cut(&id, &epoch) &&
+           channel_epoch_is_valid(epoch) && channel_name_is_valid(id);
+}
+
+struct channel *channel_find(const struct table *channels, struct wire_text id)
+{
+    struct table_entry *found = table_find(channels, id.data, id.size);
+    return found ? table_item(found, struct channel, by_id) : NULL;
+}
+
+struct channel *channel_new(struct table *channels, struct wire_text id)
+{
+    assert(id.size <= CHANNEL_ID_MAX);
+    struct channel *self = mem_alloc(sizeof *self + id.size + 1);
+    memcpy(self->id, id.data, id.size);
+    self->id_size = (uint8_t)id.size;
+    list_init(&self->place);
+    list_init(&self->of_edge);
+    list_init(&self->parked);
+    list_init(&self->ack);
+    table_add(channels, &self->by_id, self->id, id.size);
+    return self;
+}
+
+void channel_destroy(struct table *channels, struct channel **self_p)
+{
+    struct channel *self = *self_p;
+    *self_p = NULL;
+    assert(self->out_first == 0);
+    list_remove(&self->place);
+    list_remove(&self->of_edge);
+    list_remove(&self->parked);
+    list_remove(&self->ack);
+    table_remove(channels, &self->by_id);
+    free(self);
+}
+
+const char *channel_state_name(enum channel_state state)
+{
+    static const char *const names[] = {
+        [CHANNEL_UNBOUND] = "waiting", [CHANNEL_PARKED] = "parked",
+        [CHANNEL_ASKED] = "asked",     [CHANNEL_MOVING] = "moving",
+        [CHANNEL_LIVE] = "live",
+    };
+    return names[state];
+}

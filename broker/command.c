@@ -1,0 +1,497 @@
+#include "broker/dispatch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The channels of a command that are held by one edge. */
+struct target {
+    struct edge *edge;
+    struct wire_text channels; // separated by commas
+    uint32_t count;
+};
+
+/* A number of so many digits within limits; a missing option is right. */
+static bool s_is_number(struct wire_text value, uint64_t least, uint64_t most)
+{
+    uint64_t number;
+    return !value.data ||
+           (wire_u64(value, &number) == 0 && number >= least && number <= most);
+}
+
+static bool s_is_one_of(struct wire_text value, const char *first, const char *second)
+{
+    return !value.data || wire_is(value, first) || wire_is(value, second);
+}
+
+/* NULL, or which option has a value that is not allowed, with the rule. */
+static const char *s_bad_option(const struct request *request)
+{
+    const struct wire_record *record = request->record;
+    size_t first = request->options;
+    if (first == record->count)
+        return NULL;
+    if (!s_is_one_of(wire_option(record, first, "bin"), "0", "1"))
+        return "bin: 0 or 1";
+    if (!s_is_number(wire_option(record, first, "status"), 200, 599))
+        return "status: 200 to 599";
+    if (!s_is_number(wire_option(record, first, "close"), 0, 4999))
+        return "close: 0, 1, or a status up to 4999";
+    if (!s_is_number(wire_option(record, first, "length"), 0, INT64_MAX))
+        return "length: a number of bytes";
+    if (!s_is_one_of(wire_option(record, first, "want"), "accepted", "written"))
+        return "want: accepted or written";
+    return NULL;
+}
+
+/* The options but those that are between the sender and us. */
+static void s_add_options(const struct request *request, struct wire_header *header)
+{
+    const struct wire_record *record = request->record;
+    for (size_t at = request->options; at < record->count; at++) {
+        struct wire_text token = record->token[at];
+        if ((token.size < 3 || memcmp(token.data, "id=", 3) != 0) &&
+            (token.size < 6 || memcmp(token.data, "reply=", 6) != 0))
+            wire_add_text(header, token);
+    }
+}
+
+/* Was this command carried out before?  It is answered again, or when its edges have
+ * answered. */
+static bool s_is_repeated(struct request *request)
+{
+    if (!request->id.data || !request->from->peer)
+        return false;
+    struct question *known =
+        question_find(&request->core->replies, request->from->peer, request->id);
+    if (!known)
+        return false;
+    core_dropped(request->core, CORE_DROP_REPEAT);
+    question_readdress(known, request->from);
+    if (known->answered)
+        answer_question(request->core, known);
+    return true;
+}
+
+/* One command to one edge: verb, c, channels, the other positional tokens, options.  0 or
+ * a negative errno of edge_commit. */
+static int s_forward(const struct request *request, const struct target *target,
+                     struct question *question)
+{
+    struct core *core = request->core;
+    struct edge *edge = target->edge;
+    const struct wire_record *record = request->record;
+    struct wire_header header;
+    char verb[17];
+    snprintf(verb, sizeof verb, "%.*s", (int)record->token[0].size,
+             record->token[0].data);
+    if (question && edge->ask_count >= EDGE_ASKS_MAX)
+        return -ENOBUFS;
+    edge_begin(edge, &header, verb);
+    wire_add_text(&header, target->channels);
+    for (size_t at = 2; at < request->options; at++)
+        wire_add_text(&header, record->token[at]);
+    s_add_options(request, &header);
+    if (question)
+        wire_add_option(&header, "reply", "1");
+    uint64_t c = edge->ring.next;
+    int result = edge_commit(&core->edges, edge, &core->output, &header,
+                             payload_of(record), COMMAND_PLAIN);
+    if (result == 0 && question)
+        result = ask_add(edge, c, question, target->count);
+    return result;
+}
+
+/* The edge is not known.  Is it dead, or has it not come back after our own start? */
+static bool s_may_come(const struct core *core, struct wire_text channel)
+{
+    const char *dot = memrchr(channel.data, '.', channel.size);
+    return core->now_ms < core->started_ms + core->settings.edge_lease_ms && dot &&
+           !fence_has(&core->fence, channel.data, (size_t)(dot - channel.data));
+}
+
+static struct question *s_question(const struct request *request,
+                                   struct wire_text subject)
+{
+    return answer_wanted(request) ? question_new(&request->core->replies, request->from,
+                                                 request->id, subject)
+                                  : NULL;
+}
+
+static void s_refuse(const struct request *request, struct wire_text key, int result)
+{
+    core_dropped(request->core, CORE_DROP_TARGET);
+    if (result == -ENOBUFS)
+        answer_error_always(request, key, "full", "the queue of the edge is full");
+    else if (result == -EMSGSIZE)
+        answer_error(request, key, "value", "header: too long to be passed on");
+    else if (!s_may_come(request->core, key))
+        answer_error(request, key, "gone", "no such channel");
+}
+
+/* A command for one channel. */
+static int s_command(struct request *request)
+{
+    struct core *core = request->core;
+    struct wire_text channel = request->record->token[1];
+    const char *bad = channel_id_is_valid(channel) ? s_bad_option(request)
+                                                   : "channel: not the id of one";
+    if (bad) {
+        core_dropped(core, CORE_DROP_VALUE);
+        answer_error(request, channel, "value", bad);
+        return -EINVAL;
+    }
+    if (s_is_repeated(request))
+        return -EALREADY;
+    struct target target = {edge_of_channel(&core->edges, channel), channel, 1};
+    if (!target.edge) {
+        s_refuse(request, channel, -ENOENT);
+        return -ENOENT;
+    }
+    core->stats.commands++;
+    struct question *question = s_question(request, channel);
+    int result = s_forward(request, &target, question);
+    if (result < 0) {
+        if (question)
+            question_drop(&core->replies, &question);
+        s_refuse(request, channel, result);
+    }
+    return result;
+}
+
+/* The channels of a SEND, as they were written. */
+struct list_of_channels {
+    struct wire_text channel[WIRE_CHANNELS_MAX];
+    struct edge *edge[WIRE_CHANNELS_MAX];
+    size_t count;
+};
+
+/* NULL, or what is wrong. */
+static const char *s_split(struct core *core, struct wire_text text,
+                           struct list_of_channels *list)
+{
+    list->count = 0;
+    while (text.data) {
+        const char *comma = memchr(text.data, ',', text.size);
+        size_t size = comma ? (size_t)(comma - text.data) : text.size;
+        struct wire_text channel = {text.data, size};
+        if (list->count == WIRE_CHANNELS_MAX)
+            return "channels: at most 128";
+        if (!channel_id_is_valid(channel))
+            return "channels: not the id of one";
+        list->edge[list->count] = edge_of_channel(&core->edges, channel);
+        list->channel[list->count++] = channel;
+        text.data = comma ? comma + 1 : NULL;
+        text.size -= comma ? size + 1 : size;
+    }
+    return NULL;
+}
+
+/* Takes the channels of one edge out of the list. */
+static struct target s_take_target(struct list_of_channels *list, struct edge *edge,
+                                   char room[WIRE_HEADER_MAX])
+{
+    struct target target = {edge, {room, 0}, 0};
+    for (size_t at = 0; at < list->count; at++) {
+        if (list->edge[at] != edge)
+            continue;
+        if (target.count++)
+            room[target.channels.size++] = ',';
+        memcpy(room + target.channels.size, list->channel[at].data,
+               list->channel[at].size);
+        target.channels.size += list->channel[at].size;
+        list->edge[at] = NULL;
+    }
+    return target;
+}
+
+static void s_finish(struct core *core, struct question *question)
+{
+    if (question->waiting)
+        return;
+    answer_question(core, question);
+    question_close(&core->replies, &question, core->now_ms);
+}
+
+static void s_send_to_several(struct request *request, struct list_of_channels *list)
+{
+    struct core *core = request->core;
+    struct wire_text key = list->channel[0];
+    struct question *question = s_question(request, key);
+    char room[WIRE_HEADER_MAX];
+    uint32_t gone = 0, refused = 0;
+    if (question)
+        question->several = true;
+    for (size_t at = 0; at < list->count; at++)
+        gone += list->edge[at] == NULL;
+    for (size_t at = 0; at < list->count; at++) {
+        if (!list->edge[at])
+            continue;
+        struct target target = s_take_target(list, list->edge[at], room);
+        if (s_forward(request, &target, question) < 0)
+            refused += target.count;
+    }
+    core->stats.commands++;
+    if (refused && !question)
+        s_refuse(request, key, -ENOBUFS);
+    if (!question)
+        return;
+    if (gone)
+        question_refused(question, gone, answer_key("gone"), payload_none());
+    if (refused)
+        question_refused(question, refused, answer_key("full"), payload_none());
+    s_finish(core, question);
+}
+
+void command_send(struct request *request)
+{
+    struct core *core = request->core;
+    struct wire_text text = request->record->token[1];
+    if (!memchr(text.data, ',', text.size)) {
+        if (s_command(request) == 0 && core->tapped)
+            tap_send(core, text, request);
+        return;
+    }
+    struct list_of_channels list;
+    const char *bad = s_split(core, text, &list);
+    if (!bad)
+        bad = s_bad_option(request);
+    if (bad) {
+        core_dropped(core, CORE_DROP_VALUE);
+        answer_error(request, text, "value", bad);
+        return;
+    }
+    if (s_is_repeated(request))
+        return;
+    for (size_t at = 0; core->tapped && at < list.count; at++)
+        tap_send(core, list.channel[at], request);
+    s_send_to_several(request, &list);
+}
+
+void command_accept(struct request *request)
+{
+    (void)s_command(request);
+}
+
+void command_close(struct request *request)
+{
+    const struct wire_record *record = request->record;
+    /* The status is optional; an option has a "=". */
+    if (record->count > 2 && !memchr(record->token[2].data, '=', record->token[2].size)) {
+        request->options = 3;
+        if (!s_is_number(record->token[2], 0, 4999)) {
+            core_dropped(request->core, CORE_DROP_VALUE);
+            answer_error(request, record->token[1], "value", "status: 200 to 4999");
+            return;
+        }
+    }
+    (void)s_command(request);
+}
+
+/* SUB: the interest is there before the command, so that no publication after it is
+ * missed. */
+void command_sub(struct request *request)
+{
+    struct core *core = request->core;
+    struct wire_text channel = request->record->token[1];
+    struct edge *edge = edge_of_channel(&core->edges, channel);
+    if (!topic_name_is_valid(request->record->token[2])) {
+        core_dropped(core, CORE_DROP_VALUE);
+        answer_error(request, channel, "value", "topic: 1 to 255 bytes");
+        return;
+    }
+    if (!edge || !channel_id_is_valid(channel)) {
+        (void)s_command(request); // it says what is wrong
+        return;
+    }
+    struct topic *topic = topic_get(&core->topics, request->record->token[2]);
+    if (!topic) {
+        answer_error_always(request, channel, "full", "too many topics");
+        return;
+    }
+    struct interest *interest = interest_get(topic, edge);
+    uint64_t c = edge->ring.next;
+    if (s_command(request) == 0)
+        interest->since_c = c;
+    else if (interest->since_c == 0 && !interest->top_due)
+        interest_destroy(&core->topics, &interest);
+}
+
+void command_unsub(struct request *request)
+{
+    (void)s_command(request);
+}
+
+static void s_position(const struct core *core, uint64_t position, char out[40])
+{
+    snprintf(out, 40, "%s:%" PRIu64, core->boot, position);
+}
+
+/* What the edge is owed for this topic before anything else of it: 0, or -ENOBUFS. */
+static int s_settle(struct core *core, struct interest *interest)
+{
+    struct edge *edge = interest->edge;
+    struct wire_header header;
+    char from[40], to[40];
+    s_position(core, interest->lost_from, from);
+    s_position(core, interest->lost_to, to);
+    edge_begin(edge, &header, interest->top_due ? "TOP" : "LOST");
+    wire_add(&header, interest->topic->name);
+    if (interest->top_due)
+        s_position(core, interest->topic->position, from);
+    wire_add(&header, from);
+    if (!interest->top_due)
+        wire_add(&header, to);
+    uint64_t c = edge->ring.next;
+    int result = edge_commit(&core->edges, edge, &core->output, &header, payload_none(),
+                             interest->top_due ? COMMAND_CONTROL : COMMAND_PLAIN);
+    if (result < 0)
+        return result;
+    if (interest->top_due)
+        interest->since_c = c;
+    interest->top_due = false;
+    list_remove(&interest->lost);
+    return 0;
+}
+
+static int s_publish_to(struct core *core, struct interest *interest,
+                        const struct request *request, const char *position)
+{
+    struct edge *edge = interest->edge;
+    struct wire_header header;
+    if (list_has(&interest->lost) && s_settle(core, interest) < 0)
+        return -ENOBUFS;
+    edge_begin(edge, &header, "PUB");
+    wire_add_text(&header, request->record->token[1]);
+    wire_add(&header, position);
+    s_add_options(request, &header);
+    return edge_commit(&core->edges, edge, &core->output, &header,
+                       payload_of(request->record), COMMAND_PLAIN);
+}
+
+static void s_tap_publication(const struct request *request, const char *position)
+{
+    struct wire_header header;
+    wire_begin(&header, "PUB");
+    wire_add_text(&header, request->record->token[1]);
+    wire_add(&header, position);
+    s_add_options(request, &header);
+    tap_publication(request->core, request->record->token[1], &header,
+                    payload_of(request->record));
+}
+
+/* The publication is taken: its position is the answer. */
+static void s_answer_publication(const struct request *request, const char *position)
+{
+    struct core *core = request->core;
+    struct question *question = s_question(request, request->record->token[1]);
+    char option[48];
+    if (!question)
+        return;
+    snprintf(option, sizeof option, "pos=%s", position);
+    question_set_extra(question, answer_key(option));
+    question_took(question, 1, 0);
+    s_finish(core, question);
+}
+
+void command_pub(struct request *request)
+{
+    struct core *core = request->core;
+    struct wire_text name = request->record->token[1];
+    struct wire_text except = wire_option(request->record, request->options, "except");
+    const char *bad = s_bad_option(request);
+    char position[40];
+    if (!topic_name_is_valid(name))
+        bad = "topic: 1 to 255 bytes";
+    if (except.data && !channel_id_is_valid(except))
+        bad = "except: not the id of a channel";
+    if (bad || !request->record->has_payload) {
+        core_dropped(core, bad ? CORE_DROP_VALUE : CORE_DROP_SYNTAX);
+        answer_error(request, name, bad ? "value" : "syntax", bad ? bad : "no payload");
+        return;
+    }
+    if (s_is_repeated(request))
+        return;
+    struct topic *topic = topic_get(&core->topics, name);
+    uint64_t number = topic_publish(&core->topics, topic);
+    s_position(core, number, position);
+    core->stats.publications++;
+    struct link *at = topic ? list_first(&topic->interests) : NULL;
+    for (; at; at = list_after(&topic->interests, at)) {
+        struct interest *interest = list_item(at, struct interest, of_topic);
+        if (s_publish_to(core, interest, request, position) == 0)
+            continue;
+        interest_lose(interest, number);
+        core->stats.lost_publications++;
+    }
+    if (core->tapped)
+        s_tap_publication(request, position);
+    s_answer_publication(request, position);
+}
+
+void command_tsub(struct core *core, struct edge *edge, struct wire_text name)
+{
+    struct topic *topic =
+        topic_name_is_valid(name) ? topic_get(&core->topics, name) : NULL;
+    if (!topic) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct interest *interest = interest_get(topic, edge);
+    interest->top_due = true;
+    if (!list_has(&interest->lost))
+        list_append(&edge->lost, &interest->lost);
+    (void)s_settle(core, interest);
+}
+
+void command_catch_up(struct core *core, struct edge *edge)
+{
+    struct link *first;
+    while ((first = list_first(&edge->lost)))
+        if (s_settle(core, list_item(first, struct interest, lost)) < 0)
+            return;
+}
+
+void command_answered(struct core *core, struct edge *edge,
+                      const struct wire_record *record)
+{
+    uint64_t c, sent, gone;
+    if (wire_u64(record->token[1], &c) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct ask *ask = ask_find(edge, c);
+    if (!ask) {
+        core_dropped(core, CORE_DROP_STALE);
+        return;
+    }
+    struct question *question = ask->question;
+    if (wire_is(record->token[0], "ERR")) {
+        question_refused(question, ask->channels, record->token[2], payload_of(record));
+    } else {
+        if (wire_u64(wire_option(record, 2, "sent"), &sent) < 0 || sent > ask->channels)
+            sent = ask->channels;
+        if (wire_u64(wire_option(record, 2, "gone"), &gone) < 0 || gone > ask->channels)
+            gone = ask->channels - sent;
+        question_took(question, (uint32_t)sent, (uint32_t)gone);
+    }
+    ask_remove(edge, &ask);
+    s_finish(core, question);
+}
+
+void command_abandon(struct core *core, struct edge *edge)
+{
+    for (struct ask *ask; (ask = ask_first(edge));) {
+        struct question *question = ask->question;
+        question_refused(question, ask->channels, answer_key("edge-lost"),
+                         answer_key("whether it was carried out is not known"));
+        ask_remove(edge, &ask);
+        s_finish(core, question);
+    }
+    struct link *first;
+    while ((first = list_first(&edge->interests))) {
+        struct interest *interest = list_item(first, struct interest, of_edge);
+        interest_destroy(&core->topics, &interest);
+    }
+}

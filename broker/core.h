@@ -1,0 +1,73 @@
+/* core: the broker without sockets: one record in, any number of records out.  Pure: time
+ * is an argument, output goes through a table of functions (output.h).
+ *
+ *   from edges --> from_edge.c --.                    .--> to_app
+ *                                 > dispatch.c  nouns <
+ *   from applications --> from_app.c, command.c --'    `--> to_edge
+ */
+#pragma once
+
+#include "broker/output.h"
+
+#include <stdbool.h>
+
+struct core;
+
+struct core_settings {
+    int64_t edge_lease_ms, worker_lease_ms, ack_timeout_ms;
+    size_t ring_records, ring_bytes; // of each edge
+    size_t topics;                   // positions that are kept
+    uint64_t boot;                   // random, new for each life
+};
+
+/* Why a record was dropped. */
+enum core_drop {
+    CORE_DROP_SYNTAX,  // breaks the grammar, or lacks a token
+    CORE_DROP_SIZE,    // header or payload too long
+    CORE_DROP_VERB,    // unknown verb
+    CORE_DROP_VALUE,   // a token that is not allowed
+    CORE_DROP_PEER,    // from an edge or worker that is not known
+    CORE_DROP_CHANNEL, // of a channel that is not known
+    CORE_DROP_REPEAT,  // an event that was passed on already
+    CORE_DROP_WAITING, // an event for which there is no room: it is asked for again
+    CORE_DROP_STALE,   // a tag or gen of the past
+    CORE_DROP_TARGET,  // a command whose edge is gone or full
+    CORE_DROPS,
+};
+
+struct core_stats {
+    uint64_t events, commands, publications, acks, resends, joins, hellos;
+    uint64_t lost_edges, lost_workers, pauses, lost_publications;
+    uint64_t dropped[CORE_DROPS];
+    /* Of the present moment, filled in by core_measure. */
+    uint64_t edges, workers, services, channels, parked, topics, answers;
+    uint64_t ring_records, ring_bytes;
+};
+
+struct core *core_new(const struct core_settings *settings, const struct output *output,
+                      int64_t now_ms);
+void core_destroy(struct core **self_p);
+
+/* Once before the records of a loop turn.  Never goes back.  A jump of more than 1.5 s is
+ * a pause of our own: nobody is judged by it. */
+void core_set_time(struct core *self, int64_t now_ms);
+/* One frame each. */
+void core_from_edge(struct core *self, uint64_t peer, struct wire_text frame);
+void core_from_app(struct core *self, const struct address *from, struct wire_text frame);
+void core_from_plain(struct core *self, struct wire_text frame);
+void core_from_publisher(struct core *self, struct wire_text topic,
+                         struct wire_text payload);
+/* Once after the records of a loop turn: acknowledgements, and what did not fit before.
+ */
+void core_turn(struct core *self);
+/* Once a second: heartbeats, leases, what waits. */
+void core_tick(struct core *self);
+/* Is something waiting for room in a connection?  core_turn should be called soon then.
+ */
+bool core_is_behind(const struct core *self);
+
+/* Is anybody watching the tap? */
+void core_set_tap(struct core *self, bool watched);
+const struct core_stats *core_measure(struct core *self);
+/* A word for each reason, for metrics. */
+const char *core_drop_name(enum core_drop drop);

@@ -1,0 +1,119 @@
+/* core_state: what the files of the core share; nobody else includes it. */
+#pragma once
+
+#include "broker/channel.h"
+#include "broker/core.h"
+#include "broker/edge.h"
+#include "broker/fence.h"
+#include "broker/reply.h"
+#include "broker/service.h"
+#include "broker/throttle.h"
+#include "broker/topic.h"
+#include "broker/worker.h"
+
+#define CORE_PROTOCOL "RW/1"
+
+enum {
+    CORE_PAUSE_MS = 1500,      // a longer turn is a pause of our own
+    CORE_WHO_MS = 200,         // one WHO to each peer in this time
+    CORE_NAME_MS = 3000,       // channels wait so long for their named worker
+    CORE_AVOID_MS = 1000,      // a refused channel stays away from the worker
+    CORE_FENCE_MS = 120000,    // a dead epoch is refused
+    CORE_SERVICE_MS = 60000,   // an unused service is forgotten
+    CORE_CLOSE_MS = 86400000,  // a CLOSE waits so long for a worker
+    CORE_CLOSES_MAX = 1000000, // so many do
+    CORE_ACKS_BYTES = 65536,   // lines in one ACK record
+};
+
+struct core {
+    struct core_settings settings;
+    struct output output;
+    int64_t now_ms;    // our pauses are not in it
+    int64_t paused_ms; // how much of them there was
+    int64_t started_ms;
+    char boot[17];
+    struct edges edges;
+    struct fence fence;
+    struct workers workers;
+    struct link failed; // workers to be taken away
+    struct table services;
+    struct table channels;
+    struct topics topics;
+    struct replies replies;
+    struct throttle who;
+    size_t orphans; // channels whose edge is dead
+    bool tapped;
+    struct core_stats stats;
+    char *acks; // CORE_ACKS_BYTES
+};
+
+/* A command record from an application. */
+struct request {
+    struct core *core;
+    const struct address *from;
+    const struct wire_record *record;
+    struct wire_text id; // of id=; .data NULL if there is none
+    size_t options;      // index of the first option
+};
+
+static inline void core_dropped(struct core *self, enum core_drop why)
+{
+    self->stats.dropped[why]++;
+}
+
+/* from_edge.c and from_app.c: one record that wire_read took, or the reason why it did
+ * not. */
+void from_edge(struct core *core, uint64_t peer, const struct wire_record *record,
+               int result);
+void from_app(struct core *core, const struct address *from,
+              const struct wire_record *record, int result);
+
+/* The edge is dead: its channels are closed, its questions answered, its epoch fenced. */
+void from_edge_bury(struct core *core, struct edge *edge);
+
+/* command.c: commands for edges. */
+void command_send(struct request *request);
+void command_accept(struct request *request);
+void command_close(struct request *request);
+void command_sub(struct request *request);
+void command_unsub(struct request *request);
+void command_pub(struct request *request);
+/* The edge answered command c: an OK or ERR record. */
+void command_answered(struct core *core, struct edge *edge,
+                      const struct wire_record *record);
+/* The edge will not answer any more. */
+void command_abandon(struct core *core, struct edge *edge);
+/* Publications that were lost, and positions that are owed. */
+void command_catch_up(struct core *core, struct edge *edge);
+/* An edge wants a topic: TSUB. */
+void command_tsub(struct core *core, struct edge *edge, struct wire_text topic);
+
+/* query.c: questions about the broker. */
+void query_get(struct request *request);
+void query_check(struct request *request);
+
+/* answer.c: to applications.  Key and why may be any text of the record. */
+void answer_ok(const struct request *request, struct wire_text key, const char *option);
+/* Only if the sender asked for answers. */
+void answer_error(const struct request *request, struct wire_text key, const char *code,
+                  const char *why);
+/* Even if it did not. */
+void answer_error_always(const struct request *request, struct wire_text key,
+                         const char *code, const char *why);
+/* The answer to a question that edges answered. */
+void answer_question(struct core *core, const struct question *question);
+/* One record of four tokens to a worker: 0 or the result of output. */
+int answer_say(struct core *core, uint64_t peer, const char *verb, const char *key);
+/* Does the sender want an answer? */
+bool answer_wanted(const struct request *request);
+static inline struct wire_text answer_key(const char *text)
+{
+    return (struct wire_text){text, __builtin_strlen(text)};
+}
+
+/* tap_record.c: what watchers see. */
+void tap_event(struct core *core, const struct channel *channel,
+               const struct wire_header *header, struct wire_text payload);
+void tap_send(struct core *core, struct wire_text channel, const struct request *request);
+void tap_publication(struct core *core, struct wire_text topic,
+                     const struct wire_header *header, struct wire_text payload);

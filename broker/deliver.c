@@ -1,0 +1,251 @@
+#include "broker/dispatch.h"
+
+#include <assert.h>
+
+/* What the broker says for an edge that cannot. */
+static const char *s_lost_tail(const struct channel *channel)
+{
+    return channel->ws ? "1006" : "-1";
+}
+
+void dispatch_become(struct channel *channel, enum channel_state next)
+{
+    struct worker *worker = channel->member ? channel->member->worker : NULL;
+    bool kept = channel->state == CHANNEL_ASKED || channel->state == CHANNEL_MOVING;
+    bool keep = next == CHANNEL_ASKED || next == CHANNEL_MOVING;
+    assert(worker || next == CHANNEL_UNBOUND);
+    if (kept && worker)
+        worker->asked--;
+    if (keep)
+        worker->asked++;
+    list_remove(&channel->parked);
+    if (next == CHANNEL_PARKED)
+        list_append(&worker->parked, &channel->parked);
+    channel->state = next;
+}
+
+void dispatch_ack(struct channel *channel)
+{
+    if (channel->edge && !list_has(&channel->ack))
+        list_append(&channel->edge->acks, &channel->ack);
+}
+
+void dispatch_forget(struct core *core, struct channel *channel)
+{
+    dispatch_unbind(channel);
+    if (channel->edge)
+        channel->edge->channel_count--;
+    else
+        core->orphans--;
+    channel->service->channel_count--;
+    channel->service->used_ms = core->now_ms;
+    channel_destroy(&core->channels, &channel);
+}
+
+/* Everything up to here is processed; after its CLOSE the channel waits only for its
+ * acknowledgement to be passed on. */
+static void s_processed(struct core *core, struct channel *channel, uint64_t seq,
+                        bool closes)
+{
+    if (seq > channel->acked)
+        channel->acked = seq;
+    if (!closes) {
+        dispatch_ack(channel);
+        return;
+    }
+    if (!channel->edge) {
+        dispatch_forget(core, channel);
+        return;
+    }
+    dispatch_unbind(channel);
+    channel->finished = true;
+    dispatch_ack(channel);
+}
+
+static void s_add_delivery(struct core *core, struct channel *channel, uint64_t seq,
+                           enum event_kind kind)
+{
+    struct worker *worker = channel->member->worker;
+    uint64_t number;
+    struct delivery *added = deliveries_add(&worker->out, &number);
+    added->channel = channel;
+    added->seq = seq;
+    added->sent_ms = core->now_ms;
+    added->closes = kind == EVENT_CLOSE;
+    added->counted = kind != EVENT_CLOSE && kind != EVENT_BODY;
+    if (number == worker->out.first) // it owes nothing older: its time begins now
+        worker->acked_ms = core->now_ms;
+    worker->outstanding += added->counted;
+    if (channel->out_last)
+        deliveries_at(&worker->out, channel->out_last)->after = number;
+    else
+        channel->out_first = number;
+    channel->out_last = number;
+}
+
+/* The tokens after the tag: for the worker as they came, but what is for the broker only.
+ */
+static void s_add_tail(struct wire_header *header, const struct event *event)
+{
+    for (size_t at = event->first; at < event->record->count; at++)
+        if (!wire_is(event->record->token[at], "ws=1"))
+            wire_add_text(header, event->record->token[at]);
+}
+
+/* An event that this worker does not want counts as processed, in its turn. */
+static void s_skip(struct core *core, struct channel *channel, const struct event *event)
+{
+    struct worker *worker = channel->member->worker;
+    channel->last = event->seq;
+    if (!channel->out_first) {
+        s_processed(core, channel, event->seq, false);
+        return;
+    }
+    uint64_t number = worker->out.next;
+    s_add_delivery(core, channel, event->seq, EVENT_BODY);
+    deliveries_at(&worker->out, number)->done = true;
+}
+
+/* VERB channel seq tag, and what follows. */
+static void s_head(const struct channel *channel, const struct event *event,
+                   struct wire_header *header)
+{
+    const struct worker *worker = channel->member->worker;
+    char tag[WORKER_TAG_MAX] = "-";
+    if (worker->window)
+        worker_tag(worker, worker->out.next, tag);
+    wire_begin(header, event->verb);
+    wire_add_text(header, (struct wire_text){channel->id, channel->id_size});
+    wire_add_u64(header, event->seq);
+    wire_add(header, tag);
+    if (event->record) {
+        s_add_tail(header, event);
+    } else {
+        wire_add(header, s_lost_tail(channel));
+        wire_add_option(header, "cause", "edge-lost");
+    }
+}
+
+static void s_send(struct core *core, struct channel *channel, const struct event *event)
+{
+    struct worker *worker = channel->member->worker;
+    struct wire_header header;
+    struct wire_text payload = {"", 0};
+    if (event->record && (event->record->has_payload || event->kind == EVENT_PRESSURE))
+        payload = payload_of(event->record);
+    s_head(channel, event, &header);
+    if (header.overflow) { // an edge that fills a header to the brim
+        s_skip(core, channel, event);
+        return;
+    }
+    const struct address to = {.peer = worker->peer};
+    if (core->output.to_app(core->output.context, &to, &header, payload) < 0) {
+        dispatch_fail(core, worker);
+        return;
+    }
+    core->stats.events++;
+    channel->last = event->seq;
+    channel->delivered = channel->touched = true;
+    channel->announce = false;
+    channel->closing |= event->kind == EVENT_CLOSE;
+    if (core->tapped)
+        tap_event(core, channel, &header, payload);
+    if (worker->window)
+        s_add_delivery(core, channel, event->seq, event->kind);
+    else
+        s_processed(core, channel, event->seq, event->kind == EVENT_CLOSE);
+}
+
+void dispatch_event(struct core *core, struct channel *channel, const struct event *event)
+{
+    struct member *member = channel->member;
+    struct worker *worker = member->worker;
+    bool counted = event->kind != EVENT_CLOSE && event->kind != EVENT_BODY;
+    bool full = counted ? !worker_has_room(worker)
+                        : deliveries_is_full(&worker->out) || list_has(&worker->failed);
+    if (counted && member->leaving) { // goes to another worker soon
+        core_dropped(core, CORE_DROP_WAITING);
+    } else if (full) {
+        core_dropped(core, CORE_DROP_WAITING);
+        channel->announce |= event->kind == EVENT_ADOPT;
+        dispatch_become(channel, CHANNEL_PARKED);
+    } else if (event->kind == EVENT_PRESSURE && !member->pressure) {
+        s_skip(core, channel, event);
+    } else {
+        s_send(core, channel, event);
+    }
+}
+
+void dispatch_close(struct core *core, struct channel *channel)
+{
+    struct event event = {.kind = EVENT_CLOSE,
+                          .verb = "CLOSE",
+                          .seq = channel->closing ? channel->last : channel->last + 1};
+    dispatch_become(channel, CHANNEL_LIVE);
+    dispatch_event(core, channel, &event);
+}
+
+/* The oldest deliveries of the channel are done: what can the edge forget? */
+static void s_advance(struct core *core, struct worker *worker, struct channel *channel)
+{
+    uint64_t seq = 0;
+    bool closes = false;
+    while (channel->out_first) {
+        struct delivery *oldest = deliveries_at(&worker->out, channel->out_first);
+        if (!oldest->done)
+            break;
+        oldest->channel = NULL;
+        seq = oldest->seq;
+        closes |= oldest->closes;
+        channel->out_first = oldest->after;
+    }
+    if (!channel->out_first)
+        channel->out_last = 0;
+    struct member *member = channel->member;
+    bool idle = !channel->out_first;
+    s_processed(core, channel, seq, closes);
+    if (closes)
+        dispatch_left(core, member);
+    else if (idle && member->leaving)
+        dispatch_move(core, channel);
+}
+
+void dispatch_done(struct core *core, struct worker *worker, uint64_t number)
+{
+    struct delivery *delivery = deliveries_at(&worker->out, number);
+    if (!delivery || delivery->done)
+        return;
+    delivery->done = true;
+    worker->outstanding -= delivery->counted;
+    worker->acked_ms = core->now_ms;
+    core->stats.acks++;
+    struct channel *channel = delivery->channel;
+    if (channel && channel->out_first == number)
+        s_advance(core, worker, channel);
+}
+
+void dispatch_unbind(struct channel *channel)
+{
+    if (!channel->member) {
+        list_remove(&channel->place);
+        return;
+    }
+    struct worker *worker = channel->member->worker;
+    for (uint64_t number = channel->out_first; number;) {
+        struct delivery *open = deliveries_at(&worker->out, number);
+        number = open->after;
+        if (!open->done)
+            worker->outstanding -= open->counted;
+        open->done = true;
+        open->channel = NULL;
+    }
+    channel->out_first = channel->out_last = 0;
+    if (channel->touched)
+        channel->tried = channel->last;
+    channel->touched = false;
+    channel->announce = channel->delivered;
+    dispatch_become(channel, CHANNEL_UNBOUND);
+    list_remove(&channel->place);
+    worker->channel_count--;
+    channel->member = NULL;
+}

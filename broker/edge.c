@@ -1,0 +1,162 @@
+#include "broker/edge.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct edge *edge_find(const struct edges *edges, const char *id, size_t size)
+{
+    struct table_entry *found = table_find(&edges->by_id, id, size);
+    return found ? table_item(found, struct edge, by_id) : NULL;
+}
+
+struct edge *edge_of_peer(struct edges *edges, uint64_t peer)
+{
+    if (edges->recent && edges->recent->peer == peer)
+        return edges->recent;
+    struct table_entry *found = table_find(&edges->by_peer, &peer, sizeof peer);
+    if (!found)
+        return NULL;
+    edges->recent = table_item(found, struct edge, by_peer);
+    return edges->recent;
+}
+
+struct edge *edge_of_channel(const struct edges *edges, struct wire_text channel)
+{
+    const char *dot = memrchr(channel.data, '.', channel.size);
+    return dot ? edge_find(edges, channel.data, (size_t)(dot - channel.data)) : NULL;
+}
+
+struct edge *edge_first(const struct edges *edges)
+{
+    struct table_entry *first = edges->by_id.first;
+    return first ? table_item(first, struct edge, by_id) : NULL;
+}
+
+struct edge *edge_after(const struct edge *self)
+{
+    struct table_entry *after = table_after(&self->by_id);
+    return after ? table_item(after, struct edge, by_id) : NULL;
+}
+
+struct edge *edge_new(struct edges *edges, const char *id, size_t size)
+{
+    assert(size <= EDGE_ID_MAX);
+    struct edge *self = mem_new(struct edge);
+    memcpy(self->id, id, size);
+    self->id_size = (uint8_t)size;
+    self->cursor = 1;
+    list_init(&self->channels);
+    list_init(&self->acks);
+    list_init(&self->interests);
+    list_init(&self->lost);
+    table_add(&edges->by_id, &self->by_id, self->id, size);
+    edges->count++;
+    return self;
+}
+
+void edge_destroy(struct edges *edges, struct edge **self_p)
+{
+    struct edge *self = *self_p;
+    *self_p = NULL;
+    assert(list_is_empty(&self->channels) && list_is_empty(&self->interests) &&
+           !self->asks.first);
+    edge_detach(edges, self);
+    table_remove(&edges->by_id, &self->by_id);
+    edges->count--;
+    command_ring_clear(&self->ring);
+    free(self);
+}
+
+void edge_attach(struct edges *edges, struct edge *self, uint64_t peer)
+{
+    struct edge *former = edge_of_peer(edges, peer);
+    if (former == self)
+        return;
+    if (former)
+        edge_detach(edges, former);
+    edge_detach(edges, self);
+    self->peer = peer;
+    table_add(&edges->by_peer, &self->by_peer, &self->peer, sizeof self->peer);
+}
+
+void edge_detach(struct edges *edges, struct edge *self)
+{
+    if (!self->peer)
+        return;
+    table_remove(&edges->by_peer, &self->by_peer);
+    self->peer = 0;
+    if (edges->recent == self)
+        edges->recent = NULL;
+}
+
+void edge_begin(const struct edge *self, struct wire_header *header, const char *verb)
+{
+    wire_begin(header, verb);
+    wire_add_u64(header, self->ring.next);
+}
+
+static struct blob *s_record(const struct wire_header *header, struct wire_text payload)
+{
+    size_t size = header->size + (payload.data ? 1 + payload.size : 0);
+    struct blob *record = blob_new(NULL, size);
+    if (!record)
+        return NULL;
+    memcpy(record->data, header->text, header->size);
+    if (payload.data) {
+        record->data[header->size] = '\n';
+        memcpy(record->data + header->size + 1, payload.data, payload.size);
+    }
+    return record;
+}
+
+int edge_commit(struct edges *edges, struct edge *self, const struct output *output,
+                const struct wire_header *header, struct wire_text payload,
+                enum command_share share)
+{
+    if (header->overflow)
+        return -EMSGSIZE;
+    size_t size = header->size + payload.size + 1;
+    if (!command_ring_has_room(&self->ring, size, share))
+        return -ENOBUFS;
+    struct blob *record = s_record(header, payload);
+    if (!record)
+        return -ENOBUFS;
+    command_ring_push(&self->ring, &record);
+    edge_flush(edges, self, output);
+    return 0;
+}
+
+void edge_flush(struct edges *edges, struct edge *self, const struct output *output)
+{
+    while (self->peer && self->cursor < self->ring.next) {
+        struct blob *record = command_ring_at(&self->ring, self->cursor);
+        int result = output->to_edge(output->context, self->peer, record);
+        if (result == -EAGAIN)
+            return;
+        if (result < 0)
+            edge_detach(edges, self);
+        else
+            self->cursor++;
+    }
+}
+
+bool edge_is_behind(const struct edge *self)
+{
+    return self->peer && self->cursor < self->ring.next;
+}
+
+void edge_say(struct edges *edges, struct edge *self, const struct output *output,
+              const struct wire_header *header)
+{
+    struct blob *record = self->peer ? s_record(header, payload_none()) : NULL;
+    if (!record)
+        return;
+    int result = output->to_edge(output->context, self->peer, record);
+    blob_unref(&record);
+    if (result < 0 && result != -EAGAIN)
+        edge_detach(edges, self);
+}

@@ -1,0 +1,75 @@
+/* edge: the gateways that said HELLO: their commands on the way, and what belongs to
+ * them. Pure.  docs/protocol/1-bus.md section 5.
+ *
+ *   (unknown) --HELLO--> attached <--HELLO / send failed--> detached --lease, BYE--> dead
+ */
+#pragma once
+
+#include "broker/command_ring.h"
+#include "broker/list.h"
+#include "broker/output.h"
+#include "broker/table.h"
+
+#include <stdbool.h>
+
+enum {
+    EDGES_MAX = 10000,
+    EDGE_ID_MAX = 64 + 1 + 16, // name.epoch
+    EDGE_ASKS_MAX = 100000,    // commands whose answer is awaited
+};
+
+struct edge {
+    struct table_entry by_id;
+    struct table_entry by_peer;
+    uint64_t peer; // its records connection; 0: detached
+    bool synced;   // everything it has was announced
+    struct command_ring ring;
+    uint64_t cursor;       // the first command that the socket has not taken yet
+    int64_t heard_ms;      // last record on either connection
+    struct link channels;  // all of them
+    struct link acks;      // those with an acknowledgement to pass on
+    struct link interests; // topics that it wants
+    struct link lost;      // those of them that lost publications
+    struct table asks;     // c -> question
+    size_t ask_count;
+    size_t channel_count;
+    uint8_t id_size;
+    char id[EDGE_ID_MAX + 1]; // name.epoch
+};
+
+struct edges {
+    struct table by_id, by_peer;
+    struct edge *recent; // of the last lookup by peer
+    size_t count;
+};
+
+/* NULL when there is none. */
+struct edge *edge_find(const struct edges *edges, const char *id, size_t size);
+struct edge *edge_of_peer(struct edges *edges, uint64_t peer);
+/* The edge that a channel id names: all before the last dot. */
+struct edge *edge_of_channel(const struct edges *edges, struct wire_text channel);
+/* The first edge of all, and the next one; NULL after the last. */
+struct edge *edge_first(const struct edges *edges);
+struct edge *edge_after(const struct edge *self);
+
+/* size <= EDGE_ID_MAX; there must be none of this id. */
+struct edge *edge_new(struct edges *edges, const char *id, size_t size);
+/* Channels, interests and questions must have been taken away before. */
+void edge_destroy(struct edges *edges, struct edge **self_p);
+/* This peer is the edge's records connection now. */
+void edge_attach(struct edges *edges, struct edge *self, uint64_t peer);
+void edge_detach(struct edges *edges, struct edge *self);
+
+/* Begin a numbered command: the verb and its c. */
+void edge_begin(const struct edge *self, struct wire_header *header, const char *verb);
+/* Number it, keep it, send it if its turn has come.  0, -ENOBUFS when the ring is full,
+ * -EMSGSIZE when the header is too long. */
+int edge_commit(struct edges *edges, struct edge *self, const struct output *output,
+                const struct wire_header *header, struct wire_text payload,
+                enum command_share share) __attribute__((warn_unused_result));
+/* Send what the socket did not take before. */
+void edge_flush(struct edges *edges, struct edge *self, const struct output *output);
+bool edge_is_behind(const struct edge *self);
+/* A record without a number; lost when the connection does not take it. */
+void edge_say(struct edges *edges, struct edge *self, const struct output *output,
+              const struct wire_header *header);

@@ -1,0 +1,23 @@
+/* fence: lives of edges that are over, so that nobody comes back with one.  Pure. */
+#pragma once
+
+#include "broker/list.h"
+#include "broker/table.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { FENCE_MAX = 100000 }; // names; the oldest is forgotten beyond
+
+struct fence {
+    struct table names;
+    struct link order; // oldest first
+    size_t count;
+};
+
+void fence_init(struct fence *self);
+void fence_clear(struct fence *self);
+/* From now on name (name.epoch) is dead, until until_ms. */
+void fence_add(struct fence *self, const char *name, size_t size, int64_t until_ms);
+bool fence_has(const struct fence *self, const char *name, size_t size);
+void fence_expire(struct fence *self, int64_t now_ms);

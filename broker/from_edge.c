@@ -1,0 +1,508 @@
+#include "broker/dispatch.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A record of an edge that is known. */
+struct from {
+    struct core *core;
+    struct edge *edge;
+    const struct wire_record *record;
+};
+
+static struct wire_text s_token(const struct wire_record *record, size_t at)
+{
+    return record->token[at];
+}
+
+static void s_say_who(struct core *core, uint64_t peer)
+{
+    static const char who[] = "WHO 0";
+    if (!throttle_pass(&core->who, peer, core->now_ms))
+        return;
+    struct blob *record = blob_new(who, sizeof who - 1);
+    if (record)
+        (void)core->output.to_edge(core->output.context, peer, record);
+    blob_unref(&record);
+}
+
+static void s_reject(struct core *core, uint64_t peer, const char *code, const char *why)
+{
+    char text[512];
+    int size = snprintf(text, sizeof text, "REJECT 0 %s\n%s", code, why);
+    struct blob *record = blob_new(text, (size_t)size);
+    if (record)
+        (void)core->output.to_edge(core->output.context, peer, record);
+    blob_unref(&record);
+}
+
+/* name "." epoch of two tokens; false if they are not allowed. */
+static bool s_edge_id(const struct wire_record *record, char *out, size_t *size_out)
+{
+    struct wire_text name = s_token(record, 1), epoch = s_token(record, 2);
+    if (!channel_name_is_valid(name) || !channel_epoch_is_valid(epoch))
+        return false;
+    memcpy(out, name.data, name.size);
+    out[name.size] = '.';
+    memcpy(out + name.size + 1, epoch.data, epoch.size);
+    *size_out = name.size + 1 + epoch.size;
+    return true;
+}
+
+static bool s_speaks_our_version(struct wire_text proto)
+{
+    size_t major = strlen(CORE_PROTOCOL);
+    return proto.size >= major && memcmp(proto.data, CORE_PROTOCOL, major) == 0 &&
+           (proto.size == major || proto.data[major] == '.');
+}
+
+/* The edge announces everything again: what it does not name by SYNCED is over. */
+static void s_begin_sync(struct core *core, struct edge *edge)
+{
+    command_abandon(core, edge);
+    command_ring_clear(&edge->ring);
+    edge->cursor = edge->ring.next;
+    edge->synced = false;
+    for (struct link *at = list_first(&edge->channels); at;
+         at = list_after(&edge->channels, at))
+        list_item(at, struct channel, of_edge)->unseen = true;
+}
+
+static void s_welcome(struct core *core, struct edge *edge, bool resume)
+{
+    struct wire_header header;
+    wire_begin(&header, "WELCOME");
+    wire_add(&header, "0");
+    wire_add(&header, core->boot);
+    wire_add(&header, resume ? "resume" : "sync");
+    if (!resume)
+        wire_add_option_u64(&header, "c", edge->ring.next - 1);
+    edge_say(&core->edges, edge, &core->output, &header);
+    for (struct service *service = service_first(&core->services); service;
+         service = service_after(service)) {
+        wire_begin(&header, "FLOW");
+        wire_add(&header, "0");
+        wire_add(&header, service->name);
+        wire_add(&header, service->active ? "1" : "0");
+        edge_say(&core->edges, edge, &core->output, &header);
+    }
+}
+
+static struct edge *s_meet(struct core *core, const char *id, size_t size)
+{
+    struct edge *edge = edge_find(&core->edges, id, size);
+    if (edge || core->edges.count >= EDGES_MAX)
+        return edge;
+    edge = edge_new(&core->edges, id, size);
+    command_ring_init(&edge->ring, core->settings.ring_records,
+                      core->settings.ring_bytes);
+    return edge;
+}
+
+/* HELLO edge-name epoch boot lastc proto=RW/1 */
+static void s_hello(struct core *core, uint64_t peer, const struct wire_record *record)
+{
+    char id[EDGE_ID_MAX + 1], why[160];
+    size_t size;
+    uint64_t lastc;
+    struct wire_text proto = wire_option(record, 5, "proto");
+    if (!proto.data || !s_speaks_our_version(proto)) {
+        snprintf(why, sizeof why, "this broker speaks %s, the edge %.*s", CORE_PROTOCOL,
+                 proto.data ? (int)(proto.size < 64 ? proto.size : 64) : 4,
+                 proto.data ? proto.data : "none");
+        s_reject(core, peer, "proto", why);
+        return;
+    }
+    if (!s_edge_id(record, id, &size) || wire_u64(s_token(record, 4), &lastc) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    if (fence_has(&core->fence, id, size)) {
+        s_reject(core, peer, "epoch", "this life of the edge is over");
+        return;
+    }
+    struct edge *edge = s_meet(core, id, size);
+    if (!edge) {
+        s_reject(core, peer, "full", "too many edges");
+        return;
+    }
+    core->stats.hellos++;
+    edge->heard_ms = core->now_ms;
+    edge_attach(&core->edges, edge, peer);
+    bool resume = edge->synced && wire_is(s_token(record, 3), core->boot) &&
+                  command_ring_covers(&edge->ring, lastc);
+    if (resume) {
+        command_ring_trim(&edge->ring, lastc);
+        edge->cursor = lastc + 1;
+    } else {
+        s_begin_sync(core, edge);
+    }
+    s_welcome(core, edge, resume);
+    edge_flush(&core->edges, edge, &core->output);
+}
+
+/* HB edge-name epoch lastc, on either connection */
+static void s_pulse(struct core *core, uint64_t peer, const struct wire_record *record)
+{
+    char id[EDGE_ID_MAX + 1];
+    size_t size;
+    uint64_t lastc;
+    if (!s_edge_id(record, id, &size) || wire_u64(s_token(record, 3), &lastc) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct edge *edge = edge_find(&core->edges, id, size);
+    if (edge && edge->peer) {
+        edge->heard_ms = core->now_ms;
+        if (lastc < edge->cursor)
+            command_ring_trim(&edge->ring, lastc);
+        return;
+    }
+    /* Its records connection is new to us, or it is: it has to say HELLO there. */
+    if (edge)
+        edge->heard_ms = core->now_ms;
+    s_say_who(core, peer);
+}
+
+/* The channel of a record: valid and of this edge. */
+static bool s_is_own(const struct from *from, struct wire_text id)
+{
+    const struct edge *edge = from->edge;
+    if (id.size > edge->id_size && id.data[edge->id_size] == '.' &&
+        memcmp(id.data, edge->id, edge->id_size) == 0 && channel_id_is_valid(id))
+        return true;
+    core_dropped(from->core, CORE_DROP_VALUE);
+    return false;
+}
+
+/* A channel that was not known. */
+static struct channel *s_new_channel(const struct from *from, struct service *service,
+                                     uint64_t gen)
+{
+    struct channel *channel =
+        channel_new(&from->core->channels, s_token(from->record, 1));
+    channel->edge = from->edge;
+    channel->service = service;
+    channel->gen = (uint32_t)gen;
+    service->channel_count++;
+    from->edge->channel_count++;
+    list_append(&from->edge->channels, &channel->of_edge);
+    return channel;
+}
+
+/* An event that is the next of its channel, or is not.  Rule 2 of section 5.2. */
+static void s_event(const struct from *from, struct channel *channel,
+                    const struct event *event)
+{
+    struct core *core = from->core;
+    if (event->kind == EVENT_CLOSE && !channel->delivered && !channel->finished) {
+        dispatch_unbind(channel); // rule 8: nobody has seen it
+        channel->finished = true;
+        channel->last = channel->acked = event->seq;
+        dispatch_ack(channel);
+        return;
+    }
+    if (event->seq <= channel->last && channel->state != CHANNEL_MOVING) {
+        core_dropped(core, CORE_DROP_REPEAT);
+        if (event->seq <= channel->acked)
+            dispatch_ack(channel);
+        return;
+    }
+    bool next = event->seq == channel->last + 1;
+    if (channel->state == CHANNEL_ASKED && next)
+        dispatch_become(channel, CHANNEL_LIVE);
+    if (channel->state != CHANNEL_LIVE)
+        core_dropped(core, CORE_DROP_WAITING);
+    else if (next)
+        dispatch_event(core, channel, event);
+    else
+        dispatch_gap(core, channel);
+}
+
+/* Does an OPEN or ADOPT with this gen answer our question, or come unasked in a resync?
+ * The channel has a worker then that may be sent things. */
+static bool s_is_current(const struct from *from, struct channel *channel, uint64_t gen)
+{
+    if (channel->unseen || !from->edge->synced || gen > channel->gen)
+        channel->gen = (uint32_t)gen;
+    channel->unseen = false;
+    if (gen == channel->gen)
+        return true;
+    core_dropped(from->core, CORE_DROP_STALE);
+    return false;
+}
+
+/* The worker that a channel gets which is new to us. */
+static void s_place(struct core *core, struct channel *channel)
+{
+    struct worker_name *wanted = channel->wanted;
+    struct member *member =
+        wanted && wanted->holder ? worker_member(wanted->holder, channel->service) : NULL;
+    if (member && !member->leaving)
+        dispatch_bind_to(core, channel, member);
+    else if (wanted || !dispatch_bind(core, channel))
+        dispatch_wait(core, channel);
+}
+
+/* The service and gen of OPEN and ADOPT; NULL if they are not allowed. */
+static struct service *s_service(const struct from *from, size_t service_at,
+                                 size_t gen_at, uint64_t *gen_out)
+{
+    struct wire_text name = s_token(from->record, service_at);
+    struct service *service = NULL;
+    if (service_name_is_valid(name) &&
+        wire_u64(s_token(from->record, gen_at), gen_out) == 0 && *gen_out < UINT32_MAX)
+        service = dispatch_get_service(from->core, name);
+    if (!service)
+        core_dropped(from->core, CORE_DROP_VALUE);
+    return service;
+}
+
+/* OPEN channel seq service gen accept=1 try= ws=1 */
+static void s_open(const struct from *from)
+{
+    struct core *core = from->core;
+    uint64_t seq, gen;
+    if (wire_u64(s_token(from->record, 2), &seq) < 0 || seq != 1) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct service *service = s_service(from, 3, 4, &gen);
+    if (!service)
+        return;
+    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
+    if (!channel) {
+        channel = s_new_channel(from, service, gen);
+        s_place(core, channel);
+    } else if (!s_is_current(from, channel, gen)) {
+        return;
+    } else if (channel->state == CHANNEL_MOVING) {
+        channel->last = 0;
+        channel->closing = false;
+        dispatch_become(channel, CHANNEL_LIVE);
+    }
+    channel->ws |= wire_is(wire_option(from->record, 5, "ws"), "1");
+    const struct event event = {EVENT_OPEN, "OPEN", seq, from->record, 5};
+    s_event(from, channel, &event);
+}
+
+static void s_want(struct core *core, struct channel *channel, struct wire_text name)
+{
+    if (wire_is(name, "-") || name.size > WORKER_NAME_MAX)
+        return;
+    channel->wanted = worker_name_get(&core->workers, name);
+    if (!channel->wanted->holder)
+        channel->wanted->until_ms = core->now_ms + CORE_NAME_MS;
+}
+
+/* ADOPT channel acked service worker gen ws=1 */
+static void s_adopt(const struct from *from)
+{
+    struct core *core = from->core;
+    uint64_t acked, gen;
+    struct service *service = s_service(from, 3, 5, &gen);
+    if (!service)
+        return;
+    if (wire_u64(s_token(from->record, 2), &acked) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
+    bool known = channel != NULL;
+    if (!known) {
+        channel = s_new_channel(from, service, gen);
+        channel->last = channel->acked = acked;
+        channel->delivered = channel->announce = true;
+        s_want(core, channel, s_token(from->record, 4));
+        s_place(core, channel);
+    } else if (!s_is_current(from, channel, gen)) {
+        return;
+    }
+    channel->ws |= wire_is(wire_option(from->record, 6, "ws"), "1");
+    if (acked < channel->acked)
+        dispatch_ack(channel);
+    if (known && channel->state != CHANNEL_MOVING)
+        return; // its worker knows it
+    if (channel->state == CHANNEL_UNBOUND)
+        return;
+    dispatch_become(channel, CHANNEL_LIVE);
+    channel->last = acked;
+    channel->closing = false;
+    const struct event event = {EVENT_ADOPT, "ADOPT", acked, from->record, 6};
+    dispatch_event(core, channel, &event);
+}
+
+static void s_plain_event(const struct from *from, enum event_kind kind, const char *verb)
+{
+    struct core *core = from->core;
+    uint64_t seq;
+    if (wire_u64(s_token(from->record, 2), &seq) < 0 || seq == 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
+    if (!channel) {
+        core_dropped(core, CORE_DROP_CHANNEL);
+        return;
+    }
+    const struct event event = {kind, verb, seq, from->record, 3};
+    s_event(from, channel, &event);
+}
+
+static void s_text(const struct from *from)
+{
+    s_plain_event(from, EVENT_MESSAGE, "TEXT");
+}
+
+static void s_bin(const struct from *from)
+{
+    s_plain_event(from, EVENT_MESSAGE, "BIN");
+}
+
+static void s_body(const struct from *from)
+{
+    s_plain_event(from, EVENT_BODY, "BODY");
+}
+
+static void s_slow(const struct from *from)
+{
+    s_plain_event(from, EVENT_PRESSURE, "SLOW");
+}
+
+static void s_drained(const struct from *from)
+{
+    s_plain_event(from, EVENT_PRESSURE, "DRAINED");
+}
+
+/* CLOSE channel seq state cause= code= clean= */
+static void s_close(const struct from *from)
+{
+    int state;
+    if (wire_int(s_token(from->record, 3), &state) < 0 || state < -1 || state > 9999)
+        core_dropped(from->core, CORE_DROP_VALUE);
+    else
+        s_plain_event(from, EVENT_CLOSE, "CLOSE");
+}
+
+static void s_gone(const struct from *from)
+{
+    struct channel *channel =
+        channel_find(&from->core->channels, s_token(from->record, 1));
+    if (channel)
+        dispatch_orphan(from->core, channel);
+    else
+        core_dropped(from->core, CORE_DROP_CHANNEL);
+}
+
+static void s_synced(const struct from *from)
+{
+    struct edge *edge = from->edge;
+    struct link *at = list_first(&edge->channels), *next;
+    edge->synced = true;
+    for (; at; at = next) {
+        next = list_after(&edge->channels, at);
+        struct channel *channel = list_item(at, struct channel, of_edge);
+        if (channel->unseen)
+            dispatch_orphan(from->core, channel);
+    }
+}
+
+static void s_tsub(const struct from *from)
+{
+    command_tsub(from->core, from->edge, s_token(from->record, 1));
+}
+
+/* TUNSUB topic lastc: rule 9. */
+static void s_tunsub(const struct from *from)
+{
+    struct core *core = from->core;
+    uint64_t lastc;
+    struct topic *topic = topic_find(&core->topics, s_token(from->record, 1));
+    struct interest *interest = topic ? interest_find(topic, from->edge) : NULL;
+    if (wire_u64(s_token(from->record, 2), &lastc) < 0)
+        core_dropped(core, CORE_DROP_VALUE);
+    else if (interest && interest->since_c <= lastc)
+        interest_destroy(&core->topics, &interest);
+}
+
+static void s_answer(const struct from *from)
+{
+    command_answered(from->core, from->edge, from->record);
+}
+
+static void s_bye(const struct from *from)
+{
+    from_edge_bury(from->core, from->edge);
+}
+
+void from_edge_bury(struct core *core, struct edge *edge)
+{
+    struct link *first;
+    core->stats.lost_edges++;
+    fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
+    command_abandon(core, edge);
+    edge_detach(&core->edges, edge);
+    while ((first = list_first(&edge->channels)))
+        dispatch_orphan(core, list_item(first, struct channel, of_edge));
+    edge_destroy(&core->edges, &edge);
+}
+
+static const struct verb {
+    const char *name;
+    size_t tokens; // at least, the verb included
+    void (*take)(const struct from *from);
+    bool of_channel; // token 1 is one of the edge's channels
+} s_verbs[] = {
+    {"TEXT", 3, s_text, true},      {"BIN", 3, s_bin, true},
+    {"OPEN", 5, s_open, true},      {"CLOSE", 4, s_close, true},
+    {"OK", 2, s_answer, false},     {"ERR", 3, s_answer, false},
+    {"BODY", 3, s_body, true},      {"ADOPT", 6, s_adopt, true},
+    {"SLOW", 4, s_slow, true},      {"DRAINED", 3, s_drained, true},
+    {"GONE", 2, s_gone, true},      {"TSUB", 2, s_tsub, false},
+    {"TUNSUB", 3, s_tunsub, false}, {"SYNCED", 1, s_synced, false},
+    {"BYE", 1, s_bye, false},
+};
+
+static void s_take(const struct from *from)
+{
+    for (size_t at = 0; at < sizeof s_verbs / sizeof *s_verbs; at++) {
+        const struct verb *verb = &s_verbs[at];
+        if (!wire_is(from->record->token[0], verb->name))
+            continue;
+        if (from->record->count < verb->tokens)
+            core_dropped(from->core, CORE_DROP_SYNTAX);
+        else if (!verb->of_channel || s_is_own(from, s_token(from->record, 1)))
+            verb->take(from);
+        return;
+    }
+    core_dropped(from->core, CORE_DROP_VERB);
+}
+
+void from_edge(struct core *core, uint64_t peer, const struct wire_record *record,
+               int result)
+{
+    if (result < 0) {
+        core_dropped(core, result == -EPROTO ? CORE_DROP_SYNTAX : CORE_DROP_SIZE);
+        return;
+    }
+    bool hello = wire_is(record->token[0], "HELLO");
+    bool pulse = wire_is(record->token[0], "HB");
+    if (hello || pulse) {
+        if (record->count < (hello ? 5 : 4))
+            core_dropped(core, CORE_DROP_SYNTAX);
+        else if (hello)
+            s_hello(core, peer, record);
+        else
+            s_pulse(core, peer, record);
+        return;
+    }
+    const struct from from = {core, edge_of_peer(&core->edges, peer), record};
+    if (!from.edge) {
+        core_dropped(core, CORE_DROP_PEER);
+        s_say_who(core, peer);
+        return;
+    }
+    from.edge->heard_ms = core->now_ms;
+    s_take(&from);
+}

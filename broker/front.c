@@ -1,0 +1,96 @@
+#include "broker/front.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+
+enum {
+    FRONT_COPIED = 1024, // bytes; a longer record is lent to libzmq
+    FRONT_MESSAGE_MAX = WIRE_PAYLOAD_MAX + 65536,
+};
+
+struct front {
+    void *socket;
+    zmq_msg_t id, frame;
+    char endpoint[SOCKET_ENDPOINT_MAX];
+};
+
+struct front *front_new(void *context, const char *endpoint)
+{
+    /* No limit on arrival: the windows of the edges bound what is under way. */
+    const struct socket_options options = {ZMQ_ROUTER, 0, 100000, FRONT_MESSAGE_MAX};
+    struct front *self = mem_new(struct front);
+    self->socket = socket_new(context, &options, endpoint, self->endpoint);
+    (void)zmq_msg_init(&self->id);
+    (void)zmq_msg_init(&self->frame);
+    if (!self->socket)
+        front_destroy(&self);
+    return self;
+}
+
+void front_destroy(struct front **self_p)
+{
+    struct front *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    (void)zmq_msg_close(&self->id);
+    (void)zmq_msg_close(&self->frame);
+    socket_destroy(&self->socket);
+    free(self);
+}
+
+const char *front_endpoint(const struct front *self)
+{
+    return self->endpoint;
+}
+
+void *front_socket(const struct front *self)
+{
+    return self->socket;
+}
+
+int front_drain(struct front *self, struct core *core, int budget)
+{
+    int taken = 0;
+    for (; taken < budget && socket_receive(self->socket, &self->id) == 0; taken++) {
+        uint64_t peer = socket_peer(zmq_msg_data(&self->id), zmq_msg_size(&self->id));
+        if (!peer) {
+            socket_skip(self->socket, &self->id);
+            continue;
+        }
+        bool more = zmq_msg_more(&self->id);
+        while (more && socket_receive(self->socket, &self->frame) == 0) {
+            more = zmq_msg_more(&self->frame);
+            core_from_edge(core, peer, socket_text(&self->frame));
+        }
+    }
+    return taken;
+}
+
+static void s_give_back(void *data, void *hint)
+{
+    struct blob *record = hint;
+    (void)data;
+    blob_unref(&record);
+}
+
+int front_send(struct front *self, uint64_t peer, struct blob *record)
+{
+    int result = socket_send_peer(self->socket, peer);
+    if (result < 0)
+        return result;
+    if (record->size < FRONT_COPIED)
+        return zmq_send(self->socket, record->data, record->size, ZMQ_DONTWAIT) < 0
+                   ? -zmq_errno()
+                   : 0;
+    zmq_msg_t frame;
+    if (zmq_msg_init_data(&frame, record->data, record->size, s_give_back,
+                          blob_ref(record)) < 0)
+        abort(); // the first half of the message cannot be taken back
+    if (zmq_msg_send(&frame, self->socket, ZMQ_DONTWAIT) >= 0)
+        return 0;
+    int error = zmq_errno();
+    (void)zmq_msg_close(&frame);
+    return -error;
+}

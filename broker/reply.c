@@ -1,0 +1,197 @@
+#include "broker/reply.h"
+
+#include "common/mem.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void replies_init(struct replies *self)
+{
+    *self = (struct replies){.count = 0};
+    list_init(&self->remembered);
+}
+
+static void s_free(struct replies *self, struct question *question)
+{
+    if (question->key)
+        table_remove(&self->by_key, &question->by_key);
+    if (list_has(&question->order)) {
+        list_remove(&question->order);
+        self->count--;
+    }
+    blob_unref(&question->envelope);
+    free(question->subject);
+    free(question->id);
+    free(question->key);
+    free(question->extra);
+    free(question);
+}
+
+static struct question *s_oldest(const struct replies *self)
+{
+    struct link *first = list_first(&self->remembered);
+    return first ? list_item(first, struct question, order) : NULL;
+}
+
+void replies_clear(struct replies *self)
+{
+    for (struct question *oldest; (oldest = s_oldest(self));)
+        s_free(self, oldest);
+}
+
+void replies_expire(struct replies *self, int64_t now_ms)
+{
+    for (struct question *oldest; (oldest = s_oldest(self));) {
+        if (oldest->answered_ms + REPLY_REMEMBER_MS > now_ms)
+            return;
+        s_free(self, oldest);
+    }
+}
+
+/* <16 hexadecimal digits>.<number>: unique wherever it comes from. */
+static bool s_is_global(struct wire_text id)
+{
+    if (id.size < 18 || id.data[16] != '.')
+        return false;
+    for (size_t at = 0; at < id.size; at++)
+        if (at != 16 && !isxdigit((unsigned char)id.data[at]))
+            return false;
+    return true;
+}
+
+/* The peer (0 for a global id), then the id. */
+static size_t s_key(uint64_t peer, struct wire_text id, char *out)
+{
+    assert(id.size <= REPLY_ID_MAX);
+    if (s_is_global(id))
+        peer = 0;
+    memcpy(out, &peer, sizeof peer);
+    memcpy(out + sizeof peer, id.data, id.size);
+    return sizeof peer + id.size;
+}
+
+struct question *question_find(const struct replies *self, uint64_t peer,
+                               struct wire_text id)
+{
+    char key[sizeof peer + REPLY_ID_MAX];
+    struct table_entry *found = table_find(&self->by_key, key, s_key(peer, id, key));
+    return found ? table_item(found, struct question, by_key) : NULL;
+}
+
+struct question *question_new(struct replies *self, const struct address *asker,
+                              struct wire_text id, struct wire_text subject)
+{
+    struct question *question = mem_new(struct question);
+    list_init(&question->order);
+    question->subject = mem_strndup(subject.data, subject.size);
+    question->id = id.data ? mem_strndup(id.data, id.size) : mem_strdup("-");
+    question_readdress(question, asker);
+    if (id.data) {
+        question->key = mem_alloc(sizeof asker->peer + id.size);
+        question->key_size = s_key(asker->peer, id, question->key);
+        table_add(&self->by_key, &question->by_key, question->key, question->key_size);
+    }
+    return question;
+}
+
+void question_readdress(struct question *self, const struct address *asker)
+{
+    blob_unref(&self->envelope);
+    self->peer = asker->peer;
+    if (asker->envelope_size)
+        self->envelope = blob_new(asker->envelope, asker->envelope_size);
+}
+
+struct address question_address(const struct question *self)
+{
+    struct address address = {.peer = self->peer};
+    if (self->envelope) {
+        address.envelope = self->envelope->data;
+        address.envelope_size = self->envelope->size;
+    }
+    return address;
+}
+
+void question_took(struct question *self, uint32_t sent, uint32_t gone)
+{
+    self->sent += sent;
+    self->gone += gone;
+}
+
+void question_refused(struct question *self, uint32_t channels, struct wire_text code,
+                      struct wire_text why)
+{
+    self->gone += channels;
+    if (code.size == 0 || code.size > REPLY_CODE_MAX)
+        code = (struct wire_text){"gone", 4};
+    memcpy(self->code, code.data, code.size);
+    self->code[code.size] = 0;
+    if (why.size > REPLY_WHY_MAX)
+        why.size = REPLY_WHY_MAX;
+    question_set_extra(self, why);
+}
+
+void question_set_extra(struct question *self, struct wire_text extra)
+{
+    free(self->extra);
+    self->extra = extra.size ? mem_strndup(extra.data, extra.size) : NULL;
+}
+
+void question_close(struct replies *self, struct question **self_p, int64_t now_ms)
+{
+    struct question *question = *self_p;
+    *self_p = NULL;
+    if (!question->key) {
+        s_free(self, question);
+        return;
+    }
+    question->answered = true;
+    question->answered_ms = now_ms;
+    list_append(&self->remembered, &question->order);
+    if (++self->count > REPLIES_REMEMBERED)
+        s_free(self, s_oldest(self));
+}
+
+void question_drop(struct replies *self, struct question **self_p)
+{
+    s_free(self, *self_p);
+    *self_p = NULL;
+}
+
+int ask_add(struct edge *edge, uint64_t c, struct question *question, uint32_t channels)
+{
+    if (edge->ask_count >= EDGE_ASKS_MAX)
+        return -ENOBUFS;
+    struct ask *ask = mem_new(struct ask);
+    ask->c = c;
+    ask->question = question;
+    ask->channels = channels;
+    question->waiting++;
+    edge->ask_count++;
+    table_add(&edge->asks, &ask->by_c, &ask->c, sizeof ask->c);
+    return 0;
+}
+
+struct ask *ask_find(const struct edge *edge, uint64_t c)
+{
+    struct table_entry *found = table_find(&edge->asks, &c, sizeof c);
+    return found ? table_item(found, struct ask, by_c) : NULL;
+}
+
+struct ask *ask_first(const struct edge *edge)
+{
+    return edge->asks.first ? table_item(edge->asks.first, struct ask, by_c) : NULL;
+}
+
+void ask_remove(struct edge *edge, struct ask **self_p)
+{
+    struct ask *ask = *self_p;
+    *self_p = NULL;
+    table_remove(&edge->asks, &ask->by_c);
+    edge->ask_count--;
+    ask->question->waiting--;
+    free(ask);
+}

@@ -1,0 +1,154 @@
+#include "broker/socket.h"
+
+#include "common/clock.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SOCKET_ZERO_COPY = 10, // ZMQ_ZERO_COPY_RECV, which zmq.h hides as a draft
+    SOCKETS_MAX = 8,
+};
+
+void *socket_context_new(void)
+{
+    /* libzmq numbers anonymous peers from rand(): who can guess the next number can claim
+     * it, and then the next anonymous peer ends this process. */
+    srand((unsigned)clock_random_u64());
+    void *context = zmq_ctx_new();
+    if (!context)
+        return NULL;
+    /* Without it each message that is kept keeps a read buffer of 8 KiB. */
+    (void)zmq_ctx_set(context, SOCKET_ZERO_COPY, 0);
+    return context;
+}
+
+void socket_context_destroy(void **context_p)
+{
+    if (*context_p)
+        (void)zmq_ctx_term(*context_p);
+    *context_p = NULL;
+}
+
+static void s_set(void *socket, int option, int value)
+{
+    int result = zmq_setsockopt(socket, option, &value, sizeof value);
+    assert(result == 0);
+    (void)result;
+}
+
+static void s_configure(void *socket, const struct socket_options *options)
+{
+    const int common[][2] = {
+        {ZMQ_LINGER, 0},
+        {ZMQ_BACKLOG, 1024},
+        {ZMQ_HANDSHAKE_IVL, 5000},
+        {ZMQ_TCP_KEEPALIVE, 1},
+        {ZMQ_TCP_KEEPALIVE_IDLE, 2},
+        {ZMQ_TCP_KEEPALIVE_INTVL, 1},
+        {ZMQ_TCP_KEEPALIVE_CNT, 3},
+        {ZMQ_TCP_MAXRT, 4000},
+        {ZMQ_RCVHWM, options->receive_high_water},
+        {ZMQ_SNDHWM, options->send_high_water},
+    };
+    for (size_t at = 0; at < sizeof common / sizeof *common; at++)
+        s_set(socket, common[at][0], common[at][1]);
+    if (options->type == ZMQ_ROUTER)
+        s_set(socket, ZMQ_ROUTER_MANDATORY, 1);
+    int result = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &options->message_max,
+                                sizeof options->message_max);
+    assert(result == 0);
+    if (options->type == ZMQ_SUB)
+        result = zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "", 0);
+    assert(result == 0);
+    (void)result;
+}
+
+void *socket_new(void *context, const struct socket_options *options,
+                 const char *endpoint, char real[SOCKET_ENDPOINT_MAX])
+{
+    size_t size = SOCKET_ENDPOINT_MAX;
+    void *socket = zmq_socket(context, options->type);
+    if (!socket)
+        return NULL;
+    s_configure(socket, options);
+    s_set(socket, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
+    if (zmq_bind(socket, endpoint) < 0 ||
+        zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, real, &size) < 0) {
+        int error = errno;
+        socket_destroy(&socket);
+        errno = error;
+    }
+    return socket;
+}
+
+void socket_destroy(void **socket_p)
+{
+    if (*socket_p)
+        (void)zmq_close(*socket_p);
+    *socket_p = NULL;
+}
+
+uint64_t socket_peer(const void *id, size_t size)
+{
+    uint64_t peer = 0;
+    if (size == 0 || size > SOCKET_PEER_MAX)
+        return 0;
+    memcpy(&peer, id, size);
+    return peer | (uint64_t)size << 56;
+}
+
+int socket_send_peer(void *socket, uint64_t peer)
+{
+    size_t size = (size_t)(peer >> 56);
+    return zmq_send(socket, &peer, size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ? -zmq_errno()
+                                                                         : 0;
+}
+
+int socket_send_record(void *socket, const struct wire_header *header,
+                       struct wire_text payload)
+{
+    zmq_msg_t frame;
+    size_t size = header->size + (payload.data ? 1 + payload.size : 0);
+    if (zmq_msg_init_size(&frame, size) < 0)
+        return -ENOMEM;
+    char *data = zmq_msg_data(&frame);
+    memcpy(data, header->text, header->size);
+    if (payload.data) {
+        data[header->size] = '\n';
+        memcpy(data + header->size + 1, payload.data, payload.size);
+    }
+    if (zmq_msg_send(&frame, socket, ZMQ_DONTWAIT) >= 0)
+        return 0;
+    int error = zmq_errno();
+    (void)zmq_msg_close(&frame);
+    return -error;
+}
+
+int socket_receive(void *socket, zmq_msg_t *frame)
+{
+    return zmq_msg_recv(frame, socket, ZMQ_DONTWAIT) < 0 ? -zmq_errno() : 0;
+}
+
+void socket_skip(void *socket, zmq_msg_t *frame)
+{
+    while (zmq_msg_more(frame) && socket_receive(socket, frame) == 0)
+        ;
+}
+
+bool socket_wait(void *const *sockets, size_t count, int descriptor, int timeout_ms)
+{
+    zmq_pollitem_t items[SOCKETS_MAX + 1] = {{.fd = descriptor, .events = ZMQ_POLLIN}};
+    int used = 1;
+    assert(count <= SOCKETS_MAX);
+    for (size_t at = 0; at < count; at++)
+        if (sockets[at])
+            items[used++] = (zmq_pollitem_t){.socket = sockets[at], .events = ZMQ_POLLIN};
+    /* zmq_poll asks each socket for its events before it sleeps, so no wake-up is lost.
+     */
+    if (zmq_poll(items, used, timeout_ms) <= 0)
+        return false;
+    return items[0].revents & ZMQ_POLLIN;
+}

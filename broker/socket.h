@@ -1,0 +1,53 @@
+/* socket: what the doors share of libzmq: options, identities of peers, sending and
+ * receiving. */
+#pragma once
+
+#include "common/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zmq.h>
+
+enum {
+    SOCKET_ENDPOINT_MAX = 512,
+    SOCKET_PEER_MAX = 7, // bytes of a routing id; libzmq makes them of 5
+};
+
+struct socket_options {
+    int type; // ZMQ_ROUTER ...
+    int receive_high_water, send_high_water;
+    int64_t message_max; // bytes
+};
+
+/* A libzmq context whose peers cannot be guessed.  NULL with errno set. */
+void *socket_context_new(void);
+/* Waits until what was sent is on its way, for a moment. */
+void socket_context_destroy(void **context_p);
+
+/* A bound socket; its real endpoint is written to `real`.  NULL with errno set; the port
+ * may be
+ * `*` or 0. */
+void *socket_new(void *context, const struct socket_options *options,
+                 const char *endpoint, char real[SOCKET_ENDPOINT_MAX]);
+void socket_destroy(void **socket_p);
+
+/* A routing id as a number, 0 when it is too long. */
+uint64_t socket_peer(const void *id, size_t size);
+/* 0 or a negative errno; more frames must follow. */
+int socket_send_peer(void *socket, uint64_t peer);
+/* One frame of a header and a payload; 0 or a negative errno. */
+int socket_send_record(void *socket, const struct wire_header *header,
+                       struct wire_text payload);
+/* The next frame, if there is one: 0, or a negative errno. */
+int socket_receive(void *socket, zmq_msg_t *frame);
+/* Forgets the rest of a message of which `frame` was received. */
+void socket_skip(void *socket, zmq_msg_t *frame);
+static inline struct wire_text socket_text(zmq_msg_t *frame)
+{
+    return (struct wire_text){zmq_msg_data(frame), zmq_msg_size(frame)};
+}
+
+/* Wait until a socket (NULL ones are left out) has something, or the descriptor, or the
+ * time is over.  Returns whether the descriptor has. */
+bool socket_wait(void *const *sockets, size_t count, int descriptor, int timeout_ms);
