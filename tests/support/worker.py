@@ -189,7 +189,7 @@ class Worker:
         poller.register(socket, zmq.POLLIN)
         poller.register(self._wake, zmq.POLLIN)
         if join:
-            self._say_join()
+            self._say_join(ask=True)
         beat = time.monotonic()
         while not self._stopping:
             if self.paused:
@@ -204,9 +204,11 @@ class Worker:
                 self._say_join()
             self._flush(socket)
 
-    def _say_join(self):
+    def _say_join(self, ask=False):
+        """JOIN each service; with an id the broker answers JOINED."""
         for service in self.services:
-            self._out.append([make_record("JOIN", service, **self.join_options)])
+            request = new_id() if ask else None
+            self._out.append([make_record("JOIN", service, **self.join_options, id=request)])
 
     def _receive(self, socket):
         for _ in range(1000):
