@@ -1,4 +1,4 @@
-#include "broker/dispatch.h"
+#include "broker/command.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,7 +26,7 @@ static bool s_is_one_of(struct wire_text value, const char *first, const char *s
 }
 
 /* NULL, or which option has a value that is not allowed, with the rule. */
-static const char *s_bad_option(const struct request *request)
+const char *command_bad_option(const struct request *request)
 {
     const struct wire_record *record = request->record;
     size_t first = request->options;
@@ -46,7 +46,7 @@ static const char *s_bad_option(const struct request *request)
 }
 
 /* The options but those that are between the sender and us. */
-static void s_add_options(const struct request *request, struct wire_header *header)
+void command_add_options(const struct request *request, struct wire_header *header)
 {
     const struct wire_record *record = request->record;
     for (size_t at = request->options; at < record->count; at++) {
@@ -59,7 +59,7 @@ static void s_add_options(const struct request *request, struct wire_header *hea
 
 /* Was this command carried out before?  It is answered again, or when its edges have
  * answered. */
-static bool s_is_repeated(struct request *request)
+bool command_is_repeated(struct request *request)
 {
     if (!request->id.data || !request->from->peer)
         return false;
@@ -79,7 +79,6 @@ static bool s_is_repeated(struct request *request)
 static int s_forward(const struct request *request, const struct target *target,
                      struct question *question)
 {
-    struct core *core = request->core;
     struct edge *edge = target->edge;
     const struct wire_record *record = request->record;
     struct wire_header header;
@@ -92,12 +91,11 @@ static int s_forward(const struct request *request, const struct target *target,
     wire_add_text(&header, target->channels);
     for (size_t at = 2; at < request->options; at++)
         wire_add_text(&header, record->token[at]);
-    s_add_options(request, &header);
+    command_add_options(request, &header);
     if (question)
         wire_add_option(&header, "reply", "1");
     uint64_t c = edge->ring.next;
-    int result = edge_commit(&core->edges, edge, &core->output, &header,
-                             payload_of(record), COMMAND_PLAIN);
+    int result = edge_commit(edge, &header, payload_of(record), COMMAND_PLAIN);
     if (result == 0 && question)
         result = ask_add(edge, c, question, target->count);
     return result;
@@ -111,8 +109,7 @@ static bool s_may_come(const struct core *core, struct wire_text channel)
            !fence_has(&core->fence, channel.data, (size_t)(dot - channel.data));
 }
 
-static struct question *s_question(const struct request *request,
-                                   struct wire_text subject)
+struct question *command_question(const struct request *request, struct wire_text subject)
 {
     return answer_wanted(request) ? question_new(&request->core->replies, request->from,
                                                  request->id, subject)
@@ -131,18 +128,18 @@ static void s_refuse(const struct request *request, struct wire_text key, int re
 }
 
 /* A command for one channel. */
-static int s_command(struct request *request)
+int command_one(struct request *request)
 {
     struct core *core = request->core;
     struct wire_text channel = request->record->token[1];
-    const char *bad = channel_id_is_valid(channel) ? s_bad_option(request)
+    const char *bad = channel_id_is_valid(channel) ? command_bad_option(request)
                                                    : "channel: not the id of one";
     if (bad) {
         core_dropped(core, CORE_DROP_VALUE);
         answer_error(request, channel, "value", bad);
         return -EINVAL;
     }
-    if (s_is_repeated(request))
+    if (command_is_repeated(request))
         return -EALREADY;
     struct target target = {edge_of_channel(&core->edges, channel), channel, 1};
     if (!target.edge) {
@@ -150,7 +147,7 @@ static int s_command(struct request *request)
         return -ENOENT;
     }
     core->stats.commands++;
-    struct question *question = s_question(request, channel);
+    struct question *question = command_question(request, channel);
     int result = s_forward(request, &target, question);
     if (result < 0) {
         if (question)
@@ -206,7 +203,7 @@ static struct target s_take_target(struct list_of_channels *list, struct edge *e
     return target;
 }
 
-static void s_finish(struct core *core, struct question *question)
+void command_finish(struct core *core, struct question *question)
 {
     if (question->waiting)
         return;
@@ -218,7 +215,7 @@ static void s_send_to_several(struct request *request, struct list_of_channels *
 {
     struct core *core = request->core;
     struct wire_text key = list->channel[0];
-    struct question *question = s_question(request, key);
+    struct question *question = command_question(request, key);
     char room[WIRE_HEADER_MAX];
     uint32_t gone = 0, refused = 0;
     if (question)
@@ -241,7 +238,7 @@ static void s_send_to_several(struct request *request, struct list_of_channels *
         question_refused(question, gone, answer_key("gone"), payload_none());
     if (refused)
         question_refused(question, refused, answer_key("full"), payload_none());
-    s_finish(core, question);
+    command_finish(core, question);
 }
 
 void command_send(struct request *request)
@@ -249,20 +246,20 @@ void command_send(struct request *request)
     struct core *core = request->core;
     struct wire_text text = request->record->token[1];
     if (!memchr(text.data, ',', text.size)) {
-        if (s_command(request) == 0 && core->tapped)
+        if (command_one(request) == 0 && core->tapped)
             tap_send(core, text, request);
         return;
     }
     struct list_of_channels list;
     const char *bad = s_split(core, text, &list);
     if (!bad)
-        bad = s_bad_option(request);
+        bad = command_bad_option(request);
     if (bad) {
         core_dropped(core, CORE_DROP_VALUE);
         answer_error(request, text, "value", bad);
         return;
     }
-    if (s_is_repeated(request))
+    if (command_is_repeated(request))
         return;
     for (size_t at = 0; core->tapped && at < list.count; at++)
         tap_send(core, list.channel[at], request);
@@ -271,7 +268,7 @@ void command_send(struct request *request)
 
 void command_accept(struct request *request)
 {
-    (void)s_command(request);
+    (void)command_one(request);
 }
 
 void command_close(struct request *request)
@@ -286,171 +283,7 @@ void command_close(struct request *request)
             return;
         }
     }
-    (void)s_command(request);
-}
-
-/* SUB: the interest is there before the command, so that no publication after it is
- * missed. */
-void command_sub(struct request *request)
-{
-    struct core *core = request->core;
-    struct wire_text channel = request->record->token[1];
-    struct edge *edge = edge_of_channel(&core->edges, channel);
-    if (!topic_name_is_valid(request->record->token[2])) {
-        core_dropped(core, CORE_DROP_VALUE);
-        answer_error(request, channel, "value", "topic: 1 to 255 bytes");
-        return;
-    }
-    if (!edge || !channel_id_is_valid(channel)) {
-        (void)s_command(request); // it says what is wrong
-        return;
-    }
-    struct topic *topic = topic_get(&core->topics, request->record->token[2]);
-    if (!topic) {
-        answer_error_always(request, channel, "full", "too many topics");
-        return;
-    }
-    struct interest *interest = interest_get(topic, edge);
-    uint64_t c = edge->ring.next;
-    if (s_command(request) == 0)
-        interest->since_c = c;
-    else if (interest->since_c == 0 && !interest->top_due)
-        interest_destroy(&core->topics, &interest);
-}
-
-void command_unsub(struct request *request)
-{
-    (void)s_command(request);
-}
-
-static void s_position(const struct core *core, uint64_t position, char out[40])
-{
-    snprintf(out, 40, "%s:%" PRIu64, core->boot, position);
-}
-
-/* What the edge is owed for this topic before anything else of it: 0, or -ENOBUFS. */
-static int s_settle(struct core *core, struct interest *interest)
-{
-    struct edge *edge = interest->edge;
-    struct wire_header header;
-    char from[40], to[40];
-    s_position(core, interest->lost_from, from);
-    s_position(core, interest->lost_to, to);
-    edge_begin(edge, &header, interest->top_due ? "TOP" : "LOST");
-    wire_add(&header, interest->topic->name);
-    if (interest->top_due)
-        s_position(core, interest->topic->position, from);
-    wire_add(&header, from);
-    if (!interest->top_due)
-        wire_add(&header, to);
-    uint64_t c = edge->ring.next;
-    int result = edge_commit(&core->edges, edge, &core->output, &header, payload_none(),
-                             interest->top_due ? COMMAND_CONTROL : COMMAND_PLAIN);
-    if (result < 0)
-        return result;
-    if (interest->top_due)
-        interest->since_c = c;
-    interest->top_due = false;
-    list_remove(&interest->lost);
-    return 0;
-}
-
-static int s_publish_to(struct core *core, struct interest *interest,
-                        const struct request *request, const char *position)
-{
-    struct edge *edge = interest->edge;
-    struct wire_header header;
-    if (list_has(&interest->lost) && s_settle(core, interest) < 0)
-        return -ENOBUFS;
-    edge_begin(edge, &header, "PUB");
-    wire_add_text(&header, request->record->token[1]);
-    wire_add(&header, position);
-    s_add_options(request, &header);
-    return edge_commit(&core->edges, edge, &core->output, &header,
-                       payload_of(request->record), COMMAND_PLAIN);
-}
-
-static void s_tap_publication(const struct request *request, const char *position)
-{
-    struct wire_header header;
-    wire_begin(&header, "PUB");
-    wire_add_text(&header, request->record->token[1]);
-    wire_add(&header, position);
-    s_add_options(request, &header);
-    tap_publication(request->core, request->record->token[1], &header,
-                    payload_of(request->record));
-}
-
-/* The publication is taken: its position is the answer. */
-static void s_answer_publication(const struct request *request, const char *position)
-{
-    struct core *core = request->core;
-    struct question *question = s_question(request, request->record->token[1]);
-    char option[48];
-    if (!question)
-        return;
-    snprintf(option, sizeof option, "pos=%s", position);
-    question_set_extra(question, answer_key(option));
-    question_took(question, 1, 0);
-    s_finish(core, question);
-}
-
-void command_pub(struct request *request)
-{
-    struct core *core = request->core;
-    struct wire_text name = request->record->token[1];
-    struct wire_text except = wire_option(request->record, request->options, "except");
-    const char *bad = s_bad_option(request);
-    char position[40];
-    if (!topic_name_is_valid(name))
-        bad = "topic: 1 to 255 bytes";
-    if (except.data && !channel_id_is_valid(except))
-        bad = "except: not the id of a channel";
-    if (bad || !request->record->has_payload) {
-        core_dropped(core, bad ? CORE_DROP_VALUE : CORE_DROP_SYNTAX);
-        answer_error(request, name, bad ? "value" : "syntax", bad ? bad : "no payload");
-        return;
-    }
-    if (s_is_repeated(request))
-        return;
-    struct topic *topic = topic_get(&core->topics, name);
-    uint64_t number = topic_publish(&core->topics, topic);
-    s_position(core, number, position);
-    core->stats.publications++;
-    struct link *at = topic ? list_first(&topic->interests) : NULL;
-    for (; at; at = list_after(&topic->interests, at)) {
-        struct interest *interest = list_item(at, struct interest, of_topic);
-        if (s_publish_to(core, interest, request, position) == 0)
-            continue;
-        interest_lose(interest, number);
-        core->stats.lost_publications++;
-    }
-    if (core->tapped)
-        s_tap_publication(request, position);
-    s_answer_publication(request, position);
-}
-
-void command_tsub(struct core *core, struct edge *edge, struct wire_text name)
-{
-    struct topic *topic =
-        topic_name_is_valid(name) ? topic_get(&core->topics, name) : NULL;
-    if (!topic) {
-        core_dropped(core, CORE_DROP_VALUE);
-        return;
-    }
-    struct interest *interest = interest_get(topic, edge);
-    interest->top_due = true;
-    if (!list_has(&interest->lost))
-        list_append(&edge->lost, &interest->lost);
-    (void)s_settle(core, interest);
-}
-
-void command_catch_up(struct core *core, struct edge *edge)
-{
-    struct link *first;
-    while ((first = list_first(&edge->lost)))
-        if (s_settle(core, list_item(first, struct interest, lost)) < 0)
-            return;
+    (void)command_one(request);
 }
 
 void command_answered(struct core *core, struct edge *edge,
@@ -477,7 +310,7 @@ void command_answered(struct core *core, struct edge *edge,
         question_took(question, (uint32_t)sent, (uint32_t)gone);
     }
     ask_remove(edge, &ask);
-    s_finish(core, question);
+    command_finish(core, question);
 }
 
 void command_abandon(struct core *core, struct edge *edge)
@@ -487,11 +320,6 @@ void command_abandon(struct core *core, struct edge *edge)
         question_refused(question, ask->channels, answer_key("edge-lost"),
                          answer_key("whether it was carried out is not known"));
         ask_remove(edge, &ask);
-        s_finish(core, question);
-    }
-    struct link *first;
-    while ((first = list_first(&edge->interests))) {
-        struct interest *interest = list_item(first, struct interest, of_edge);
-        interest_destroy(&core->topics, &interest);
+        command_finish(core, question);
     }
 }

@@ -15,6 +15,7 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     self->settings = *settings;
     self->output = *output;
     self->now_ms = self->started_ms = now_ms;
+    self->edges.output = &self->output;
     snprintf(self->boot, sizeof self->boot, "%016" PRIx64, settings->boot);
     /* Tags of an earlier life of the broker must not fit. */
     self->workers.incarnation = (uint32_t)(settings->boot >> 16) | 1;
@@ -56,7 +57,7 @@ void core_destroy(struct core **self_p)
     self->output.to_app = s_no_app;
     self->tapped = false;
     for (struct edge *edge; (edge = edge_first(&self->edges));)
-        from_edge_bury(self, edge);
+        edge_life_bury(self, edge);
     for (struct table_entry *first; (first = self->channels.first);)
         dispatch_forget(self, table_item(first, struct channel, by_id));
     for (struct worker *worker; (worker = worker_first(&self->workers));)
@@ -189,8 +190,8 @@ static bool s_pass_acks(struct core *self, struct edge *edge)
         return false;
     edge_begin(edge, &header, "ACK");
     wire_add(&header, "-");
-    if (edge_commit(&self->edges, edge, &self->output, &header,
-                    (struct wire_text){self->acks, size}, COMMAND_CONTROL) < 0)
+    if (edge_commit(edge, &header, (struct wire_text){self->acks, size},
+                    COMMAND_CONTROL) < 0)
         return false;
     while (count--) {
         struct channel *channel = list_item(list_first(&edge->acks), struct channel, ack);
@@ -204,8 +205,8 @@ static bool s_pass_acks(struct core *self, struct edge *edge)
 void core_turn(struct core *self)
 {
     for (struct edge *edge = edge_first(&self->edges); edge; edge = edge_after(edge)) {
-        edge_flush(&self->edges, edge, &self->output);
-        command_catch_up(self, edge);
+        edge_flush(edge);
+        publish_catch_up(self, edge);
         while (s_pass_acks(self, edge))
             ;
     }
@@ -230,9 +231,9 @@ static void s_tick_edges(struct core *self)
     for (; edge; edge = next) {
         next = edge_after(edge);
         if (edge->heard_ms + self->settings.edge_lease_ms < self->now_ms)
-            from_edge_bury(self, edge);
+            edge_life_bury(self, edge);
         else
-            edge_say(&self->edges, edge, &self->output, &header);
+            edge_say(edge, &header);
     }
 }
 
@@ -292,7 +293,7 @@ static void s_tick_names(struct core *self)
             struct channel *channel = list_item(first, struct channel, place);
             list_remove(first);
             channel->wanted = NULL;
-            dispatch_wait(self, channel);
+            dispatch_wait(channel);
         }
         worker_name_release(&self->workers, &name);
     }

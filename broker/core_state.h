@@ -68,25 +68,36 @@ void from_edge(struct core *core, uint64_t peer, const struct wire_record *recor
 void from_app(struct core *core, const struct address *from,
               const struct wire_record *record, int result);
 
+/* edge_life.c: HELLO and HB of an edge, whether it is known or not. */
+void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record *record);
+void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record);
+/* A stranger is asked to say HELLO. */
+void edge_life_who(struct core *core, uint64_t peer);
 /* The edge is dead: its channels are closed, its questions answered, its epoch fenced. */
-void from_edge_bury(struct core *core, struct edge *edge);
+void edge_life_bury(struct core *core, struct edge *edge);
 
 /* command.c: commands for edges. */
 void command_send(struct request *request);
 void command_accept(struct request *request);
 void command_close(struct request *request);
-void command_sub(struct request *request);
-void command_unsub(struct request *request);
-void command_pub(struct request *request);
 /* The edge answered command c: an OK or ERR record. */
 void command_answered(struct core *core, struct edge *edge,
                       const struct wire_record *record);
 /* The edge will not answer any more. */
 void command_abandon(struct core *core, struct edge *edge);
+
+/* publish.c: topics. */
+void command_sub(struct request *request);
+void command_unsub(struct request *request);
+void command_pub(struct request *request);
 /* Publications that were lost, and positions that are owed. */
-void command_catch_up(struct core *core, struct edge *edge);
-/* An edge wants a topic: TSUB. */
-void command_tsub(struct core *core, struct edge *edge, struct wire_text topic);
+void publish_catch_up(struct core *core, struct edge *edge);
+/* TSUB and TUNSUB of an edge. */
+void publish_tsub(struct core *core, struct edge *edge, struct wire_text topic);
+void publish_tunsub(struct core *core, struct edge *edge, struct wire_text topic,
+                    uint64_t lastc);
+/* The edge wants nothing any more. */
+void publish_abandon(struct core *core, struct edge *edge);
 
 /* query.c: questions about the broker. */
 void query_get(struct request *request);

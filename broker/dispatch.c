@@ -14,7 +14,7 @@ void dispatch_flow(struct core *core, const struct service *service)
     wire_add(&header, service->name);
     wire_add(&header, service->active ? "1" : "0");
     for (struct edge *edge = edge_first(&core->edges); edge; edge = edge_after(edge))
-        edge_say(&core->edges, edge, &core->output, &header);
+        edge_say(edge, &header);
 }
 
 struct service *dispatch_get_service(struct core *core, struct wire_text name)
@@ -41,8 +41,7 @@ static bool s_ask(struct core *core, struct channel *channel)
         wire_add_option_u64(&header, "tried", channel->tried);
     else
         wire_add_option_u64(&header, "from", channel->last);
-    if (edge_commit(&core->edges, edge, &core->output, &header, payload_none(),
-                    COMMAND_CONTROL) < 0)
+    if (edge_commit(edge, &header, payload_none(), COMMAND_CONTROL) < 0)
         return false;
     core->stats.resends++;
     if (channel->announce) {
@@ -69,7 +68,7 @@ void dispatch_gap(struct core *core, struct channel *channel)
 }
 
 /* After a restart of the broker the edge knows whose channel it was. */
-static void s_tell_name(struct core *core, struct channel *channel)
+static void s_tell_name(struct channel *channel)
 {
     const struct worker_name *name = channel->member->worker->name;
     struct edge *edge = channel->edge;
@@ -79,33 +78,31 @@ static void s_tell_name(struct core *core, struct channel *channel)
     edge_begin(edge, &header, "BOUND");
     wire_add(&header, channel->id);
     wire_add(&header, name ? name->text : "-");
-    if (edge_commit(&core->edges, edge, &core->output, &header, payload_none(),
-                    COMMAND_CONTROL) == 0)
+    if (edge_commit(edge, &header, payload_none(), COMMAND_CONTROL) == 0)
         channel->named = name != NULL;
 }
 
-void dispatch_bind_to(struct core *core, struct channel *channel, struct member *member)
+void dispatch_bind_to(struct channel *channel, struct member *member)
 {
     channel->member = member;
     channel->wanted = NULL;
     member->worker->channel_count++;
     list_append(&member->channels, &channel->place);
     dispatch_become(channel, CHANNEL_LIVE);
-    s_tell_name(core, channel);
+    s_tell_name(channel);
 }
 
 bool dispatch_bind(struct core *core, struct channel *channel)
 {
     struct member *member = service_choose(channel->service, channel, core->now_ms);
     if (member)
-        dispatch_bind_to(core, channel, member);
+        dispatch_bind_to(channel, member);
     return member != NULL;
 }
 
-void dispatch_wait(struct core *core, struct channel *channel)
+void dispatch_wait(struct channel *channel)
 {
     struct worker_name *wanted = channel->wanted;
-    (void)core;
     list_append(wanted ? &wanted->waiting : &channel->service->unbound, &channel->place);
 }
 
@@ -125,12 +122,12 @@ void dispatch_service(struct core *core, struct service *service)
             return; // nobody has room
         list_remove(first);
         if (member)
-            dispatch_bind_to(core, channel, member);
+            dispatch_bind_to(channel, member);
         if (member && s_wake(core, channel))
             continue;
         if (member) // the ring of the edge is full
             dispatch_unbind(channel);
-        dispatch_wait(core, channel);
+        dispatch_wait(channel);
         passed++;
     }
 }
@@ -179,7 +176,7 @@ void dispatch_move(struct core *core, struct channel *channel)
     if (seen && answer_say(core, former->worker->peer, "MOVED", channel->id) < 0)
         dispatch_fail(core, former->worker);
     dispatch_left(core, former);
-    dispatch_wait(core, channel);
+    dispatch_wait(channel);
     dispatch_service(core, channel->service);
 }
 
@@ -217,7 +214,7 @@ static void s_empty(struct core *core, struct member *member)
         struct channel *channel = list_item(first, struct channel, place);
         dispatch_unbind(channel);
         channel->wanted = name;
-        dispatch_wait(core, channel);
+        dispatch_wait(channel);
     }
 }
 

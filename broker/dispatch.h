@@ -28,9 +28,9 @@ void dispatch_event(struct core *core, struct channel *channel,
 /* A channel that is UNBOUND and in no list gets a worker if one has room.  False: it has
  * none. */
 bool dispatch_bind(struct core *core, struct channel *channel);
-void dispatch_bind_to(struct core *core, struct channel *channel, struct member *member);
+void dispatch_bind_to(struct channel *channel, struct member *member);
 /* A channel that is UNBOUND and in no list waits: for its service, or `wanted`. */
-void dispatch_wait(struct core *core, struct channel *channel);
+void dispatch_wait(struct channel *channel);
 /* Ask the edge of a channel that is LIVE for the events after `last`. */
 void dispatch_gap(struct core *core, struct channel *channel);
 /* The one place where a state changes: keeps the worker's queue and kept places right. */

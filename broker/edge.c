@@ -53,44 +53,45 @@ struct edge *edge_new(struct edges *edges, const char *id, size_t size)
     list_init(&self->acks);
     list_init(&self->interests);
     list_init(&self->lost);
+    self->all = edges;
     table_add(&edges->by_id, &self->by_id, self->id, size);
     edges->count++;
     return self;
 }
 
-void edge_destroy(struct edges *edges, struct edge **self_p)
+void edge_destroy(struct edge **self_p)
 {
     struct edge *self = *self_p;
     *self_p = NULL;
     assert(list_is_empty(&self->channels) && list_is_empty(&self->interests) &&
            !self->asks.first);
-    edge_detach(edges, self);
-    table_remove(&edges->by_id, &self->by_id);
-    edges->count--;
+    edge_detach(self);
+    table_remove(&self->all->by_id, &self->by_id);
+    self->all->count--;
     command_ring_clear(&self->ring);
     free(self);
 }
 
-void edge_attach(struct edges *edges, struct edge *self, uint64_t peer)
+void edge_attach(struct edge *self, uint64_t peer)
 {
-    struct edge *former = edge_of_peer(edges, peer);
+    struct edge *former = edge_of_peer(self->all, peer);
     if (former == self)
         return;
     if (former)
-        edge_detach(edges, former);
-    edge_detach(edges, self);
+        edge_detach(former);
+    edge_detach(self);
     self->peer = peer;
-    table_add(&edges->by_peer, &self->by_peer, &self->peer, sizeof self->peer);
+    table_add(&self->all->by_peer, &self->by_peer, &self->peer, sizeof self->peer);
 }
 
-void edge_detach(struct edges *edges, struct edge *self)
+void edge_detach(struct edge *self)
 {
     if (!self->peer)
         return;
-    table_remove(&edges->by_peer, &self->by_peer);
+    table_remove(&self->all->by_peer, &self->by_peer);
     self->peer = 0;
-    if (edges->recent == self)
-        edges->recent = NULL;
+    if (self->all->recent == self)
+        self->all->recent = NULL;
 }
 
 void edge_begin(const struct edge *self, struct wire_header *header, const char *verb)
@@ -113,9 +114,8 @@ static struct blob *s_record(const struct wire_header *header, struct wire_text 
     return record;
 }
 
-int edge_commit(struct edges *edges, struct edge *self, const struct output *output,
-                const struct wire_header *header, struct wire_text payload,
-                enum command_share share)
+int edge_commit(struct edge *self, const struct wire_header *header,
+                struct wire_text payload, enum command_share share)
 {
     if (header->overflow)
         return -EMSGSIZE;
@@ -126,19 +126,20 @@ int edge_commit(struct edges *edges, struct edge *self, const struct output *out
     if (!record)
         return -ENOBUFS;
     command_ring_push(&self->ring, &record);
-    edge_flush(edges, self, output);
+    edge_flush(self);
     return 0;
 }
 
-void edge_flush(struct edges *edges, struct edge *self, const struct output *output)
+void edge_flush(struct edge *self)
 {
     while (self->peer && self->cursor < self->ring.next) {
         struct blob *record = command_ring_at(&self->ring, self->cursor);
-        int result = output->to_edge(output->context, self->peer, record);
+        int result =
+            self->all->output->to_edge(self->all->output->context, self->peer, record);
         if (result == -EAGAIN)
             return;
         if (result < 0)
-            edge_detach(edges, self);
+            edge_detach(self);
         else
             self->cursor++;
     }
@@ -149,14 +150,14 @@ bool edge_is_behind(const struct edge *self)
     return self->peer && self->cursor < self->ring.next;
 }
 
-void edge_say(struct edges *edges, struct edge *self, const struct output *output,
-              const struct wire_header *header)
+void edge_say(struct edge *self, const struct wire_header *header)
 {
     struct blob *record = self->peer ? s_record(header, payload_none()) : NULL;
     if (!record)
         return;
-    int result = output->to_edge(output->context, self->peer, record);
+    int result =
+        self->all->output->to_edge(self->all->output->context, self->peer, record);
     blob_unref(&record);
     if (result < 0 && result != -EAGAIN)
-        edge_detach(edges, self);
+        edge_detach(self);
 }

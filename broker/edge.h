@@ -21,6 +21,7 @@ enum {
 struct edge {
     struct table_entry by_id;
     struct table_entry by_peer;
+    struct edges *all;
     uint64_t peer; // its records connection; 0: detached
     bool synced;   // everything it has was announced
     struct command_ring ring;
@@ -38,6 +39,7 @@ struct edge {
 };
 
 struct edges {
+    const struct output *output;
     struct table by_id, by_peer;
     struct edge *recent; // of the last lookup by peer
     size_t count;
@@ -55,21 +57,20 @@ struct edge *edge_after(const struct edge *self);
 /* size <= EDGE_ID_MAX; there must be none of this id. */
 struct edge *edge_new(struct edges *edges, const char *id, size_t size);
 /* Channels, interests and questions must have been taken away before. */
-void edge_destroy(struct edges *edges, struct edge **self_p);
+void edge_destroy(struct edge **self_p);
 /* This peer is the edge's records connection now. */
-void edge_attach(struct edges *edges, struct edge *self, uint64_t peer);
-void edge_detach(struct edges *edges, struct edge *self);
+void edge_attach(struct edge *self, uint64_t peer);
+void edge_detach(struct edge *self);
 
 /* Begin a numbered command: the verb and its c. */
 void edge_begin(const struct edge *self, struct wire_header *header, const char *verb);
 /* Number it, keep it, send it if its turn has come.  0, -ENOBUFS when the ring is full,
  * -EMSGSIZE when the header is too long. */
-int edge_commit(struct edges *edges, struct edge *self, const struct output *output,
-                const struct wire_header *header, struct wire_text payload,
-                enum command_share share) __attribute__((warn_unused_result));
+int edge_commit(struct edge *self, const struct wire_header *header,
+                struct wire_text payload, enum command_share share)
+    __attribute__((warn_unused_result));
 /* Send what the socket did not take before. */
-void edge_flush(struct edges *edges, struct edge *self, const struct output *output);
+void edge_flush(struct edge *self);
 bool edge_is_behind(const struct edge *self);
 /* A record without a number; lost when the connection does not take it. */
-void edge_say(struct edges *edges, struct edge *self, const struct output *output,
-              const struct wire_header *header);
+void edge_say(struct edge *self, const struct wire_header *header);

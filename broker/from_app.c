@@ -60,7 +60,7 @@ static void s_bring_back(struct core *core, struct member *member)
         if (channel->service != member->service)
             continue;
         list_remove(at);
-        dispatch_bind_to(core, channel, member);
+        dispatch_bind_to(channel, member);
         dispatch_become(channel, CHANNEL_PARKED);
     }
 }

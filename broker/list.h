@@ -52,6 +52,16 @@ static inline struct link *list_first(const struct link *list)
     return list->next == list ? NULL : list->next;
 }
 
+/* Takes the first one out; the list must not be empty. */
+static inline struct link *list_pop(struct link *list)
+{
+    struct link *first = list->next;
+    list->next = first->next;
+    first->next->prev = list;
+    list_init(first);
+    return first;
+}
+
 /* NULL after the last. */
 static inline struct link *list_after(const struct link *list, const struct link *link)
 {

@@ -18,10 +18,6 @@ static void s_free(struct replies *self, struct question *question)
 {
     if (question->key)
         table_remove(&self->by_key, &question->by_key);
-    if (list_has(&question->order)) {
-        list_remove(&question->order);
-        self->count--;
-    }
     blob_unref(&question->envelope);
     free(question->subject);
     free(question->id);
@@ -36,10 +32,16 @@ static struct question *s_oldest(const struct replies *self)
     return first ? list_item(first, struct question, order) : NULL;
 }
 
+static void s_forget_oldest(struct replies *self)
+{
+    self->count--;
+    s_free(self, list_item(list_pop(&self->remembered), struct question, order));
+}
+
 void replies_clear(struct replies *self)
 {
-    for (struct question *oldest; (oldest = s_oldest(self));)
-        s_free(self, oldest);
+    while (s_oldest(self))
+        s_forget_oldest(self);
 }
 
 void replies_expire(struct replies *self, int64_t now_ms)
@@ -47,7 +49,7 @@ void replies_expire(struct replies *self, int64_t now_ms)
     for (struct question *oldest; (oldest = s_oldest(self));) {
         if (oldest->answered_ms + REPLY_REMEMBER_MS > now_ms)
             return;
-        s_free(self, oldest);
+        s_forget_oldest(self);
     }
 }
 
@@ -152,7 +154,7 @@ void question_close(struct replies *self, struct question **self_p, int64_t now_
     question->answered_ms = now_ms;
     list_append(&self->remembered, &question->order);
     if (++self->count > REPLIES_REMEMBERED)
-        s_free(self, s_oldest(self));
+        s_forget_oldest(self);
 }
 
 void question_drop(struct replies *self, struct question **self_p)

@@ -1,0 +1,167 @@
+#include "broker/dispatch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void edge_life_who(struct core *core, uint64_t peer)
+{
+    static const char who[] = "WHO 0";
+    if (!throttle_pass(&core->who, peer, core->now_ms))
+        return;
+    struct blob *record = blob_new(who, sizeof who - 1);
+    if (record)
+        (void)core->output.to_edge(core->output.context, peer, record);
+    blob_unref(&record);
+}
+
+static void s_reject(struct core *core, uint64_t peer, const char *code, const char *why)
+{
+    char text[512];
+    int size = snprintf(text, sizeof text, "REJECT 0 %s\n%s", code, why);
+    struct blob *record = blob_new(text, (size_t)size);
+    if (record)
+        (void)core->output.to_edge(core->output.context, peer, record);
+    blob_unref(&record);
+}
+
+/* name "." epoch of two tokens; false if they are not allowed. */
+static bool s_edge_id(const struct wire_record *record, char *out, size_t *size_out)
+{
+    struct wire_text name = record->token[1], epoch = record->token[2];
+    if (!channel_name_is_valid(name) || !channel_epoch_is_valid(epoch))
+        return false;
+    memcpy(out, name.data, name.size);
+    out[name.size] = '.';
+    memcpy(out + name.size + 1, epoch.data, epoch.size);
+    *size_out = name.size + 1 + epoch.size;
+    return true;
+}
+
+static bool s_speaks_our_version(struct wire_text proto)
+{
+    size_t major = strlen(CORE_PROTOCOL);
+    return proto.size >= major && memcmp(proto.data, CORE_PROTOCOL, major) == 0 &&
+           (proto.size == major || proto.data[major] == '.');
+}
+
+/* The edge announces everything again: what it does not name by SYNCED is over. */
+static void s_begin_sync(struct core *core, struct edge *edge)
+{
+    command_abandon(core, edge);
+    publish_abandon(core, edge);
+    command_ring_clear(&edge->ring);
+    edge->cursor = edge->ring.next;
+    edge->synced = false;
+    for (struct link *at = list_first(&edge->channels); at;
+         at = list_after(&edge->channels, at))
+        list_item(at, struct channel, of_edge)->unseen = true;
+}
+
+static void s_welcome(struct core *core, struct edge *edge, bool resume)
+{
+    struct wire_header header;
+    wire_begin(&header, "WELCOME");
+    wire_add(&header, "0");
+    wire_add(&header, core->boot);
+    wire_add(&header, resume ? "resume" : "sync");
+    if (!resume)
+        wire_add_option_u64(&header, "c", edge->ring.next - 1);
+    edge_say(edge, &header);
+    for (struct service *service = service_first(&core->services); service;
+         service = service_after(service)) {
+        wire_begin(&header, "FLOW");
+        wire_add(&header, "0");
+        wire_add(&header, service->name);
+        wire_add(&header, service->active ? "1" : "0");
+        edge_say(edge, &header);
+    }
+}
+
+static struct edge *s_meet(struct core *core, const char *id, size_t size)
+{
+    struct edge *edge = edge_find(&core->edges, id, size);
+    if (edge || core->edges.count >= EDGES_MAX)
+        return edge;
+    edge = edge_new(&core->edges, id, size);
+    command_ring_init(&edge->ring, core->settings.ring_records,
+                      core->settings.ring_bytes);
+    return edge;
+}
+
+/* HELLO edge-name epoch boot lastc proto=RW/1 */
+void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record *record)
+{
+    char id[EDGE_ID_MAX + 1], why[160];
+    size_t size;
+    uint64_t lastc;
+    struct wire_text proto = wire_option(record, 5, "proto");
+    if (!proto.data || !s_speaks_our_version(proto)) {
+        snprintf(why, sizeof why, "this broker speaks %s, the edge %.*s", CORE_PROTOCOL,
+                 proto.data ? (int)(proto.size < 64 ? proto.size : 64) : 4,
+                 proto.data ? proto.data : "none");
+        s_reject(core, peer, "proto", why);
+        return;
+    }
+    if (!s_edge_id(record, id, &size) || wire_u64(record->token[4], &lastc) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    if (fence_has(&core->fence, id, size)) {
+        s_reject(core, peer, "epoch", "this life of the edge is over");
+        return;
+    }
+    struct edge *edge = s_meet(core, id, size);
+    if (!edge) {
+        s_reject(core, peer, "full", "too many edges");
+        return;
+    }
+    core->stats.hellos++;
+    edge->heard_ms = core->now_ms;
+    edge_attach(edge, peer);
+    bool resume = edge->synced && wire_is(record->token[3], core->boot) &&
+                  command_ring_covers(&edge->ring, lastc);
+    if (resume) {
+        command_ring_trim(&edge->ring, lastc);
+        edge->cursor = lastc + 1;
+    } else {
+        s_begin_sync(core, edge);
+    }
+    s_welcome(core, edge, resume);
+    edge_flush(edge);
+}
+
+/* HB edge-name epoch lastc, on either connection */
+void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record)
+{
+    char id[EDGE_ID_MAX + 1];
+    size_t size;
+    uint64_t lastc;
+    if (!s_edge_id(record, id, &size) || wire_u64(record->token[3], &lastc) < 0) {
+        core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    struct edge *edge = edge_find(&core->edges, id, size);
+    if (edge && edge->peer) {
+        edge->heard_ms = core->now_ms;
+        if (lastc < edge->cursor)
+            command_ring_trim(&edge->ring, lastc);
+        return;
+    }
+    /* Its records connection is new to us, or it is: it has to say HELLO there. */
+    if (edge)
+        edge->heard_ms = core->now_ms;
+    edge_life_who(core, peer);
+}
+
+void edge_life_bury(struct core *core, struct edge *edge)
+{
+    struct link *first;
+    core->stats.lost_edges++;
+    fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
+    command_abandon(core, edge);
+    publish_abandon(core, edge);
+    edge_detach(edge);
+    while ((first = list_first(&edge->channels)))
+        dispatch_orphan(core, list_item(first, struct channel, of_edge));
+    edge_destroy(&edge);
+}
