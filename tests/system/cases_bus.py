@@ -140,18 +140,18 @@ def a_text_that_is_not_utf8_is_refused(ctx):
 @case()
 def commands_that_break_the_grammar_are_answered(ctx):
     sender = ctx.sender()
-    for line, code in (
-        ("SEND id=bad.1", "syntax"), ("FROB x id=bad.2", "verb"),
-        ("CLOSE id=bad.3", "syntax"), ("SEND not-a-channel id=bad.4", ("value", "gone")),
-        ("GET weather id=bad.5", "value"), ("PUB id=bad.6", "syntax"),
-        ("JOIN bad/service id=bad.7", "value"), ("JOIN x window=99999 id=bad.8", "value"),
-        ("SUB a.00000000.1 id=bad.9", "syntax"),
+    # A missing token lets the option stand in its place: its value, or the grammar, is wrong.
+    missing = ("syntax", "value")
+    for line, codes in (
+        ("SEND id=bad.1", missing), ("FROB x id=bad.2", ("verb",)), ("CLOSE id=bad.3", missing),
+        ("SEND not-a-channel id=bad.4", ("value", "gone")), ("GET weather id=bad.5", ("value",)),
+        ("PUB id=bad.6", missing), ("JOIN bad/service id=bad.7", ("value",)),
+        ("JOIN x window=99999 id=bad.8", ("value",)), ("SUB a.00000000.1 id=bad.9", missing),
     ):
         request = line.split("id=")[1]
         sender.command(line)
         answer = sender.wait_answer(request)
-        assert answer.verb == "ERR", (line, answer)
-        assert answer.code == code or answer.code in code, (line, answer)
+        assert answer.verb == "ERR" and answer.code in codes, (line, answer)
         assert answer.payload, f"an ERR says why: {answer}"
 
 
@@ -1035,6 +1035,7 @@ def the_operations_port_has_metrics_and_health(ctx):
         status, text = daemon.get_ops("/metrics")
         assert status == 200 and "# TYPE " in text and "ringway_" in text
         assert daemon.get_ops("/nothing")[0] == 404
+    wait_until(lambda: ctx.broker.metric("ringway_broker_workers") >= 1)
     client, event = opened_ws(ctx, "metrics")
     wait_until(lambda: ctx.edge.metric("ringway_channels_live", carrier="ws") >= 1)
     before = ctx.edge.metric("ringway_channels_closed_total", carrier="ws", cause="client")
