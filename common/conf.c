@@ -219,9 +219,9 @@ static void s_read_config(struct conf *self)
     char why[512];
     char *text = s_read_file(self->file);
     zconfig_t *root = s_parse_file(text, why, sizeof why);
+    free(text);
     if (!root)
         s_refuse_syntax(self->file, why);
-    free(text);
     for (zconfig_t *node = zconfig_child(root); node; node = zconfig_next(node))
         s_read_key(self, root, node);
     zconfig_destroy(&root);

@@ -86,7 +86,9 @@ static int s_parse_bool(const char *text, int64_t *out)
 
 static int s_parse_choice(const char *choices, const char *text)
 {
-    size_t size = strlen(text);
+    size_t size = strcspn(text, "|");
+    if (text[size])
+        return -EINVAL;
     for (const char *at = choices; size && at; at = strchr(at, '|')) {
         at += *at == '|';
         if (strncmp(at, text, size) == 0 && (at[size] == '|' || at[size] == 0))
