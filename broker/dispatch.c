@@ -206,7 +206,7 @@ void dispatch_fail(struct core *core, struct worker *worker)
 }
 
 /* All channels of the member wait for another one. */
-static void s_empty(struct core *core, struct member *member)
+static void s_empty(struct member *member)
 {
     struct worker_name *name = member->leaving ? NULL : member->worker->name;
     struct link *first;
@@ -231,7 +231,7 @@ void dispatch_bury(struct core *core, struct worker *worker)
     while ((first = list_first(&worker->members))) {
         struct member *member = list_item(first, struct member, of_worker);
         struct service *service = member->service;
-        s_empty(core, member);
+        s_empty(member);
         service->active -= !member->leaving;
         service->used_ms = core->now_ms;
         member_destroy(&member);

@@ -50,7 +50,7 @@ static bool s_is_in_use(struct core *core, const struct worker_name *name,
 }
 
 /* Channels that waited for the name and belong to the service. */
-static void s_bring_back(struct core *core, struct member *member)
+static void s_bring_back(struct member *member)
 {
     struct worker_name *name = member->worker->name;
     struct link *at = name ? list_first(&name->waiting) : NULL, *next;
@@ -123,7 +123,7 @@ static void s_enter(const struct request *request, struct worker *worker,
     if (fresh)
         core->stats.joins++;
     s_joined(request, worker);
-    s_bring_back(core, member);
+    s_bring_back(member);
     dispatch_room(core, worker);
 }
 
