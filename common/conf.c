@@ -271,9 +271,9 @@ static int s_read_flags(struct conf *self, int argc, char **argv)
         if (flag == FLAG_HELP || (flag >= FLAG_VERSION && flag <= FLAG_CHECK))
             asked = flag;
     }
+    free(options);
     if (optind < argc)
         conf_store_die("%s: not a flag; see --help", argv[optind]);
-    free(options);
     return asked;
 }
 

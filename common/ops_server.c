@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,7 +159,11 @@ static int s_split(const char *address, char host[OPS_HOST], const char **port_o
     memcpy(host, address, size);
     host[size] = 0;
     *port_out = colon + 1;
-    return strspn(colon + 1, "0123456789") == strlen(colon + 1) ? 0 : -EINVAL;
+    /* getaddrinfo would take a larger number modulo 65536. */
+    size_t digits = strspn(colon + 1, "0123456789");
+    if (colon[1 + digits] || digits > 5 || strtoul(colon + 1, NULL, 10) > UINT16_MAX)
+        return -EINVAL;
+    return 0;
 }
 
 static int s_open(const struct addrinfo *info)
