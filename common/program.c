@@ -1,0 +1,44 @@
+#include "common/program.h"
+
+#include "common/log.h"
+
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+void program_start_log(const struct conf *conf, const char *name)
+{
+    static const char *const names[] = {"error", "warn", "info", "debug"};
+    enum log_level level = LOG_INFO;
+    for (int at = 0; at < 4; at++)
+        if (strcmp(names[at], conf_text(conf, "log-level")) == 0)
+            level = (enum log_level)at;
+    log_set(level, strcmp(conf_text(conf, "log-format"), "json") == 0, name);
+}
+
+static sigset_t s_stop_signals(void)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    return set;
+}
+
+void program_block_signals(void)
+{
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set = s_stop_signals();
+    (void)sigaction(SIGPIPE, &ignore, NULL);
+    (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+bool program_wait(int64_t timeout_ms)
+{
+    sigset_t set = s_stop_signals();
+    struct timespec timeout = {.tv_sec = timeout_ms / 1000,
+                               .tv_nsec = timeout_ms % 1000 * 1000000};
+    if (timeout_ms >= 0)
+        return sigtimedwait(&set, NULL, &timeout) > 0;
+    return sigwaitinfo(&set, NULL) > 0;
+}

@@ -1,0 +1,34 @@
+/* bus: the edge's door to the broker: a thread that owns the ZeroMQ sockets.
+ * It keeps the connection, numbers nothing, and knows records, not channels: workers own the
+ * channels and talk to it through bus_port.  docs/protocol/1-bus.md section 5. */
+#pragma once
+
+#include "gateway/bus_port.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct bus;
+
+struct bus_options {
+    const char *const *endpoints; // brokers; one is used, the next when it is silent
+    size_t endpoint_count;
+    const char *edge_name;
+    int64_t orphan_ms;
+    unsigned workers;
+    const int *wake_workers; // eventfd of each worker
+};
+
+struct bus *bus_new(const struct bus_options *options);
+/* Starts the thread: 0 or a negative errno. */
+int bus_start(struct bus *self);
+/* Sends what is left and BYE, ends the thread. */
+void bus_stop(struct bus *self);
+void bus_destroy(struct bus **self_p);
+
+struct bus_port *bus_port(struct bus *self, unsigned worker);
+/* "edge.epoch." as it was at the start; later ones come as BUS_EPOCH. */
+const char *bus_prefix(const struct bus *self);
+/* Joined and announced; from any thread. */
+bool bus_is_ready(const struct bus *self);

@@ -1,0 +1,84 @@
+#include "gateway/bus_port.h"
+
+#include <stdint.h>
+#include <unistd.h>
+
+enum { LANE_ITEMS = 16384 };
+
+static size_t s_weight(const struct bus_item *item)
+{
+    return sizeof *item + item->size + (item->blob ? item->blob->size : 0);
+}
+
+static void s_lane_init(struct bus_lane *self, int wake_fd)
+{
+    *self = (struct bus_lane){.ring = ring_new(LANE_ITEMS), .wake_fd = wake_fd};
+}
+
+static void s_lane_clear(struct bus_lane *self)
+{
+    struct bus_item *item;
+    while ((item = bus_lane_receive(self)) != NULL)
+        bus_item_destroy(&item);
+    while ((item = self->first) != NULL) {
+        self->first = item->next;
+        bus_item_destroy(&item);
+    }
+    ring_destroy(&self->ring);
+}
+
+void bus_port_init(struct bus_port *self, int wake_bus, int wake_worker)
+{
+    s_lane_init(&self->to_bus, wake_bus);
+    s_lane_init(&self->to_worker, wake_worker);
+}
+
+void bus_port_clear(struct bus_port *self)
+{
+    s_lane_clear(&self->to_bus);
+    s_lane_clear(&self->to_worker);
+}
+
+void bus_lane_send(struct bus_lane *self, struct bus_item *item)
+{
+    self->pushed = true;
+    item->next = NULL;
+    if (!self->first && ring_push(self->ring, item))
+        return;
+    self->waiting += s_weight(item);
+    if (self->last)
+        self->last->next = item;
+    else
+        self->first = item;
+    self->last = item;
+}
+
+static void s_move_waiting(struct bus_lane *self)
+{
+    while (self->first) {
+        struct bus_item *item = self->first, *next = item->next;
+        size_t weight = s_weight(item); // the receiver may free it at once
+        if (!ring_push(self->ring, item))
+            return;
+        self->pushed = true;
+        self->waiting -= weight;
+        self->first = next;
+        if (!next)
+            self->last = NULL;
+    }
+}
+
+void bus_lane_wake(struct bus_lane *self)
+{
+    s_move_waiting(self);
+    if (!self->pushed)
+        return;
+    self->pushed = false;
+    uint64_t one = 1;
+    (void)!write(self->wake_fd, &one, sizeof one);
+}
+
+struct bus_item *bus_lane_receive(struct bus_lane *self)
+{
+    return ring_pop(self->ring);
+}

@@ -1,0 +1,34 @@
+/* bus_port: a pair of rings between the bus thread and one worker.  Neither side ever waits: what a
+ * full ring does not take waits on the sender's side, in order. */
+#pragma once
+
+#include "common/ring.h"
+#include "gateway/bus_item.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One direction. */
+struct bus_lane {
+    struct ring *ring;
+    int wake_fd; // eventfd of the receiver; written once a turn by bus_lane_wake
+    struct bus_item *first, *last; // sender's side: what the ring did not take
+    size_t waiting;                // bytes of those
+    bool pushed;                   // since the last wake
+};
+
+struct bus_port {
+    struct bus_lane to_bus, to_worker;
+};
+
+/* wake_bus, wake_worker: eventfds; borrowed. */
+void bus_port_init(struct bus_port *self, int wake_bus, int wake_worker);
+/* Frees what is under way; both threads must have ended. */
+void bus_port_clear(struct bus_port *self);
+
+/* Sender: takes the item. */
+void bus_lane_send(struct bus_lane *self, struct bus_item *item);
+/* Sender, once a turn: moves what waits and wakes the receiver if there is something for it. */
+void bus_lane_wake(struct bus_lane *self);
+/* Receiver: the next item, the caller's; NULL when there is none. */
+struct bus_item *bus_lane_receive(struct bus_lane *self);

@@ -1,0 +1,61 @@
+/* bus_private: what bus.c (thread and sockets) and bus_record.c (records from the broker) share. */
+#pragma once
+
+#include "common/wire.h"
+#include "gateway/bus.h"
+#include "gateway/bus_answers.h"
+#include "gateway/bus_topics.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/*   AWAY --HELLO sent--> GREETING --WELCOME--> JOINED
+ *     ^                    |  ^--WHO, a gap in c--|
+ *     `---5 s of silence---'----------------------'      */
+enum bus_state { BUS_AWAY, BUS_GREETING, BUS_JOINED };
+
+enum { BUS_BOOT_ROOM = 24, BUS_EPOCH_ROOM = 20, BUS_PREFIX_ROOM = 96 };
+
+struct bus {
+    struct bus_options options;
+    struct bus_port *ports;
+    int wake_fd;
+    pthread_t thread;
+    bool started;
+    atomic_bool stop, ready;
+
+    /* The thread's own from here on. */
+    void *context, *records, *beats; // ZeroMQ
+    size_t endpoint;                 // index of the one in use
+    enum bus_state state;
+    char boot[BUS_BOOT_ROOM]; // of the broker that was joined last, "" none
+    char epoch[BUS_EPOCH_ROOM];
+    char prefix[BUS_PREFIX_ROOM];
+    uint64_t lastc;
+    int64_t now_ms, heard_ms, hello_ms, beat_ms, away_ms;
+    size_t unreported_records, unreported_bytes; // commands since the last HB
+    struct bus_item *outbox, *outbox_last;       // own records that wait for room
+    struct bus_item *stuck;                      // a worker's record that found no room
+    uint64_t announce;       // number of the announcement under way
+    unsigned announcing;     // workers that have not finished it
+    bool announce_is_full;
+    unsigned ending;         // workers that have not ended the old epoch
+    bool was_joined;
+    struct bus_topics *topics;
+    struct bus_answers *answers;
+};
+
+/* A record from the broker; the bytes are copied where a worker needs them. */
+void bus_take_record(struct bus *self, const void *data, size_t size);
+/* Queue a record of the bus thread's own. */
+void bus_post(struct bus *self, const struct wire_header *header);
+void bus_set_state(struct bus *self, enum bus_state next);
+/* Greet the broker again, at most once in 200 ms. */
+void bus_greet(struct bus *self);
+/* Start a new life: every channel ends. */
+void bus_new_epoch(struct bus *self);
+/* Tell every worker. */
+void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text, uint64_t number,
+                   bool full);
+/* Answer command c. */
+void bus_answer(struct bus *self, uint64_t c, const struct bus_answer *answer);

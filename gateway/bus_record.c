@@ -1,0 +1,233 @@
+/* bus_record: records from the broker: taken in order, and handed to the workers concerned. */
+#include "gateway/bus_private.h"
+
+#include "common/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- to workers --------------------------------------------------------------------------- */
+
+static void s_give(struct bus *self, unsigned worker, struct blob *blob)
+{
+    struct bus_item *item = bus_item_new(BUS_COMMAND, NULL, 0);
+    item->blob = blob_ref(blob);
+    bus_lane_send(&self->ports[worker].to_worker, item);
+}
+
+static void s_give_bits(struct bus *self, uint64_t workers, const void *data, size_t size)
+{
+    if (workers == 0)
+        return;
+    struct blob *blob = blob_new(data, size);
+    for (unsigned at = 0; blob && at < self->options.workers; at++)
+        if (workers >> at & 1)
+            s_give(self, at, blob);
+    blob_unref(&blob);
+}
+
+static uint64_t s_all(const struct bus *self)
+{
+    return self->options.workers >= 64 ? UINT64_MAX : (UINT64_C(1) << self->options.workers) - 1;
+}
+
+/* The worker that has a channel, or -1 when the id is not of this edge's life. */
+static int s_worker_of(const struct bus *self, struct wire_text id)
+{
+    size_t prefix = strlen(self->prefix);
+    uint64_t number = 0;
+    if (id.size <= prefix || id.size > prefix + 16 || memcmp(id.data, self->prefix, prefix) != 0)
+        return -1;
+    for (size_t at = prefix; at < id.size; at++) {
+        const char *digits = "0123456789abcdef";
+        const char *digit = memchr(digits, id.data[at], 16);
+        if (!digit)
+            return -1;
+        number = number << 4 | (uint64_t)(digit - digits);
+    }
+    return (int)(number % self->options.workers);
+}
+
+/* ---- answers ------------------------------------------------------------------------------ */
+
+/* Books a command that wants an answer from `parts` channels.  False: it must not be carried out. */
+static bool s_book(struct bus *self, const struct wire_record *record, size_t options, uint64_t c,
+                   unsigned parts)
+{
+    struct wire_text id = wire_option(record, options, "id");
+    struct bus_answer answer;
+    if (!wire_option(record, options, "reply").data)
+        return true;
+    switch (bus_answers_begin(self->answers, c, id.data, id.size, parts, self->now_ms, &answer)) {
+    case BUS_ANSWERS_NEW:
+        return true;
+    case BUS_ANSWERS_KNOWN:
+        bus_answer(self, c, &answer);
+        return false;
+    case BUS_ANSWERS_REPEAT:
+        return false;
+    }
+    return false;
+}
+
+static void s_miss(struct bus *self, struct wire_text id, uint64_t c)
+{
+    struct wire_header header;
+    struct bus_answer answer;
+    uint64_t newest;
+    wire_begin(&header, "GONE");
+    wire_add_text(&header, id);
+    bus_post(self, &header);
+    if (bus_answers_end(self->answers, c, "gone", &answer, &newest))
+        bus_answer(self, newest, &answer);
+}
+
+/* ---- commands for channels ---------------------------------------------------------------- */
+
+static struct wire_text s_next_channel(struct wire_text *list)
+{
+    const char *comma = memchr(list->data, ',', list->size);
+    struct wire_text first = {list->data, comma ? (size_t)(comma - list->data) : list->size};
+    size_t used = comma ? first.size + 1 : first.size;
+    list->data += used;
+    list->size -= used;
+    return first;
+}
+
+static void s_for_channels(struct bus *self, const struct wire_record *record, uint64_t c,
+                           const void *data, size_t size)
+{
+    uint64_t workers = 0;
+    unsigned parts = 0;
+    for (struct wire_text list = record->token[2]; list.size > 0; parts++)
+        (void)s_next_channel(&list);
+    if (!s_book(self, record, 3, c, parts))
+        return;
+    for (struct wire_text list = record->token[2]; list.size > 0;) {
+        struct wire_text id = s_next_channel(&list);
+        int worker = s_worker_of(self, id);
+        if (worker < 0)
+            s_miss(self, id, c);
+        else
+            workers |= UINT64_C(1) << worker;
+    }
+    s_give_bits(self, workers, data, size);
+}
+
+static void s_for_channel(struct bus *self, const struct wire_record *record, uint64_t c,
+                          const void *data, size_t size)
+{
+    int worker = s_worker_of(self, record->token[2]);
+    if (!s_book(self, record, 3, c, 1))
+        return;
+    if (worker < 0) {
+        s_miss(self, record->token[2], c);
+        return;
+    }
+    if (wire_is(record->token[0], "SUB") && record->count > 3)
+        bus_topics_add(self->topics, record->token[3].data, record->token[3].size,
+                       (unsigned)worker);
+    s_give_bits(self, UINT64_C(1) << worker, data, size);
+}
+
+static void s_publish(struct bus *self, const struct wire_record *record, const void *data,
+                      size_t size)
+{
+    uint64_t workers =
+        bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
+    s_give_bits(self, workers, data, size);
+}
+
+static void s_command(struct bus *self, const struct wire_record *record, uint64_t c,
+                      const void *data, size_t size)
+{
+    struct wire_text verb = record->token[0];
+    if (record->count < 3)
+        return;
+    if (wire_is(verb, "SEND"))
+        s_for_channels(self, record, c, data, size);
+    else if (wire_is(verb, "ACK"))
+        s_give_bits(self, s_all(self), data, size);
+    else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
+        s_publish(self, record, data, size);
+    else
+        s_for_channel(self, record, c, data, size);
+}
+
+/* ---- c = 0: about the connection ---------------------------------------------------------- */
+
+static void s_copy(struct wire_text text, char *out, size_t room)
+{
+    snprintf(out, room, "%.*s", (int)text.size, text.data);
+}
+
+static void s_welcome(struct bus *self, const struct wire_record *record)
+{
+    if (record->count < 4 || self->state != BUS_GREETING)
+        return;
+    bool sync = wire_is(record->token[3], "sync");
+    struct wire_text c = wire_option(record, 4, "c");
+    s_copy(record->token[2], self->boot, sizeof self->boot);
+    if (sync && (!c.data || wire_u64(c, &self->lastc) < 0))
+        self->lastc = 0;
+    self->announcing = self->options.workers;
+    self->announce_is_full = sync;
+    bus_set_state(self, BUS_JOINED);
+    bus_broadcast(self, BUS_ANNOUNCE, NULL, ++self->announce, sync);
+}
+
+static void s_reject(struct bus *self, const struct wire_record *record)
+{
+    if (record->count < 3)
+        return;
+    char code[32];
+    s_copy(record->token[2], code, sizeof code);
+    log_error("bus_reject", "code=%s", code);
+    if (wire_is(record->token[2], "epoch"))
+        bus_new_epoch(self);
+    else
+        bus_set_state(self, BUS_AWAY);
+}
+
+static void s_connection(struct bus *self, const struct wire_record *record, const void *data,
+                         size_t size)
+{
+    struct wire_text verb = record->token[0];
+    if (wire_is(verb, "WELCOME"))
+        s_welcome(self, record);
+    else if (wire_is(verb, "REJECT"))
+        s_reject(self, record);
+    else if (wire_is(verb, "WHO") && self->state != BUS_GREETING)
+        bus_greet(self);
+    else if (wire_is(verb, "FLOW"))
+        s_give_bits(self, s_all(self), data, size);
+    else if (wire_is(verb, "TOP") || wire_is(verb, "LOST"))
+        s_publish(self, record, data, size);
+}
+
+/* Commands are taken in the order of c; a gap means that the connection broke: greet again, and
+ * the broker repeats what is missing. */
+void bus_take_record(struct bus *self, const void *data, size_t size)
+{
+    struct wire_record record;
+    uint64_t c;
+    if (wire_read(data, size, &record) < 0 || record.count < 2 ||
+        wire_u64(record.token[1], &c) < 0) {
+        log_warn("bus_garbage", "bytes=%zu", size);
+        return;
+    }
+    if (c == 0) {
+        s_connection(self, &record, data, size);
+        return;
+    }
+    if (self->state != BUS_JOINED || c <= self->lastc)
+        return;
+    if (c != self->lastc + 1) {
+        bus_greet(self);
+        return;
+    }
+    self->lastc = c;
+    self->unreported_records++;
+    self->unreported_bytes += size;
+    s_command(self, &record, c, data, size);
+}

@@ -1,0 +1,91 @@
+#include "gateway/bus_topics.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <uthash.h>
+
+struct s_topic {
+    char *name;
+    size_t total;
+    UT_hash_handle hh;
+    uint32_t count[]; // of each worker
+};
+
+struct bus_topics {
+    unsigned workers;
+    struct s_topic *topics;
+};
+
+struct bus_topics *bus_topics_new(unsigned workers)
+{
+    struct bus_topics *self = mem_new(struct bus_topics);
+    self->workers = workers;
+    return self;
+}
+
+static void s_remove(struct bus_topics *self, struct s_topic *topic)
+{
+    HASH_DEL(self->topics, topic);
+    free(topic->name);
+    free(topic);
+}
+
+void bus_topics_destroy(struct bus_topics **self_p)
+{
+    struct bus_topics *self = *self_p;
+    if (!self)
+        return;
+    struct s_topic *at, *next;
+    HASH_ITER(hh, self->topics, at, next) s_remove(self, at);
+    free(self);
+    *self_p = NULL;
+}
+
+static struct s_topic *s_find(const struct bus_topics *self, const char *name, size_t size)
+{
+    struct s_topic *topic;
+    HASH_FIND(hh, self->topics, name, size, topic);
+    return topic;
+}
+
+size_t bus_topics_add(struct bus_topics *self, const char *name, size_t size, unsigned worker)
+{
+    struct s_topic *topic = s_find(self, name, size);
+    if (!topic) {
+        topic = mem_alloc(sizeof *topic + self->workers * sizeof topic->count[0]);
+        topic->name = mem_strndup(name, size);
+        HASH_ADD_KEYPTR(hh, self->topics, topic->name, size, topic);
+    }
+    topic->count[worker]++;
+    return ++topic->total;
+}
+
+size_t bus_topics_remove(struct bus_topics *self, const char *name, size_t size, unsigned worker)
+{
+    struct s_topic *topic = s_find(self, name, size);
+    if (!topic || topic->count[worker] == 0)
+        return topic ? topic->total : 0;
+    topic->count[worker]--;
+    size_t left = --topic->total;
+    if (left == 0)
+        s_remove(self, topic);
+    return left;
+}
+
+uint64_t bus_topics_workers(const struct bus_topics *self, const char *name, size_t size)
+{
+    const struct s_topic *topic = s_find(self, name, size);
+    uint64_t bits = 0;
+    for (unsigned at = 0; topic && at < self->workers; at++)
+        if (topic->count[at] > 0)
+            bits |= UINT64_C(1) << at;
+    return bits;
+}
+
+void bus_topics_each(const struct bus_topics *self, void (*callback)(void *context, const char *topic),
+                     void *context)
+{
+    struct s_topic *at, *next;
+    HASH_ITER(hh, self->topics, at, next) callback(context, at->name);
+}

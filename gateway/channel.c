@@ -1,0 +1,369 @@
+#include "gateway/channel.h"
+
+#include "common/mem.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/transport.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_WINDOW = 4, PARTS_MAX = 64, TOTAL_VICTIM_MIN = 1024 * 1024 };
+
+/* An answer that is owed when the queue has been written up to `mark`. */
+struct receipt {
+    struct receipt *next;
+    uint64_t mark, c;
+};
+
+/* ---- states ------------------------------------------------------------------------------- */
+
+#define TO(state) (1u << (state))
+static const unsigned s_may_become[] = {
+    [CHANNEL_OPENING] = TO(CHANNEL_OPEN) | TO(CHANNEL_CLOSING) | TO(CHANNEL_CLOSED),
+    [CHANNEL_OPEN] = TO(CHANNEL_CLOSING) | TO(CHANNEL_CLOSED),
+    [CHANNEL_CLOSING] = TO(CHANNEL_CLOSED),
+    [CHANNEL_CLOSED] = 0,
+};
+
+void channel_set_state(struct channel *self, enum channel_state next)
+{
+    assert(s_may_become[self->state] & TO(next));
+    self->state = (uint8_t)next;
+}
+
+bool channel_is_open(const struct channel *self)
+{
+    return self->state == CHANNEL_OPENING || self->state == CHANNEL_OPEN;
+}
+
+/* ---- services ----------------------------------------------------------------------------- */
+
+struct service *channel_service(struct channel_host *host, const char *name)
+{
+    struct service *service;
+    HASH_FIND_STR(host->services, name, service);
+    if (!service) {
+        service = mem_new(struct service);
+        service->name = mem_strdup(name);
+        HASH_ADD_KEYPTR(hh, host->services, service->name, strlen(service->name), service);
+    }
+    return service;
+}
+
+/* ---- birth, name, death ------------------------------------------------------------------- */
+
+struct channel *channel_new(struct channel_host *host, const struct carrier *carrier, void *carried,
+                            struct service *service)
+{
+    struct channel *self = mem_new(struct channel);
+    self->id = ++host->next_id * host->workers + host->index;
+    self->host = host;
+    self->carrier = carrier;
+    self->carried = carried;
+    self->service = service;
+    self->gen = 1;
+    HASH_ADD(hh, host->table, id, sizeof self->id, self);
+    return self;
+}
+
+struct channel *channel_find(struct channel_host *host, uint64_t id)
+{
+    struct channel *self;
+    HASH_FIND(hh, host->table, &id, sizeof id, self);
+    return self;
+}
+
+void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM])
+{
+    snprintf(out, CHANNEL_ID_ROOM, "%s%llx", self->host->prefix, (unsigned long long)self->id);
+}
+
+int channel_id_parse(const struct channel_host *host, const char *text, size_t size, uint64_t *id)
+{
+    size_t prefix = strlen(host->prefix);
+    if (size <= prefix || size > prefix + 16 || memcmp(text, host->prefix, prefix) != 0)
+        return -ENOENT;
+    uint64_t value = 0;
+    for (size_t at = prefix; at < size; at++) {
+        char c = text[at];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'f'))
+            return -ENOENT;
+        value = value << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
+    }
+    *id = value;
+    return 0;
+}
+
+static void s_unlink_blocked(struct channel *self)
+{
+    if (!self->is_blocked)
+        return;
+    self->is_blocked = false;
+    if (self->prev_blocked)
+        self->prev_blocked->next_blocked = self->next_blocked;
+    else
+        self->host->blocked = self->next_blocked;
+    if (self->next_blocked)
+        self->next_blocked->prev_blocked = self->prev_blocked;
+}
+
+static void s_unlink_dirty(struct channel *self)
+{
+    struct channel **at = &self->host->dirty;
+    while (self->is_dirty && *at != self)
+        at = &(*at)->next_dirty;
+    if (self->is_dirty)
+        *at = self->next_dirty;
+    self->is_dirty = false;
+}
+
+static void s_count_service(struct channel *self, ssize_t events, ssize_t bytes)
+{
+    if (!self->service)
+        return;
+    self->service->events += (size_t)events;
+    self->service->bytes += (size_t)bytes;
+}
+
+static void s_drop_out(struct channel *self, const char *error)
+{
+    atomic_fetch_sub(self->host->out_total, self->out.bytes);
+    out_queue_clear(&self->out);
+    while (self->receipts) {
+        struct receipt *receipt = self->receipts;
+        self->receipts = receipt->next;
+        self->host->answer(self->host, receipt->c, error);
+        free(receipt);
+    }
+}
+
+void channel_destroy(struct channel **self_p)
+{
+    struct channel *self = *self_p;
+    if (!self)
+        return;
+    s_unlink_blocked(self);
+    s_unlink_dirty(self);
+    s_drop_out(self, "gone");
+    s_count_service(self, -(ssize_t)self->events.count, -(ssize_t)self->events.bytes);
+    event_queue_clear(&self->events);
+    HASH_DEL(self->host->table, self);
+    free(self->adopt);
+    free(self->bound);
+    free(self);
+    *self_p = NULL;
+}
+
+/* ---- events towards the application -------------------------------------------------------- */
+
+void channel_event(struct channel *self, enum event_verb verb, const char *head,
+                   const struct iovec *payload, int parts)
+{
+    if (!self->service)
+        return;
+    struct event *event = event_queue_add(&self->events, verb, head, payload, parts);
+    if (!event) {
+        self->carrier->end(self, "limit");
+        return;
+    }
+    s_count_service(self, verb == EVENT_BODY || verb == EVENT_CLOSE ? 0 : 1, event->size);
+    self->host->emit(self->host, self, event);
+}
+
+bool channel_has_room(const struct channel *self)
+{
+    const struct gateway_settings *settings = self->host->settings;
+    const struct event_queue *events = &self->events;
+    if (!self->service || events->count + events->bodies == 0)
+        return true; // one event is always allowed
+    return events->count < settings->window_events && events->bytes < settings->window_bytes &&
+           events->bodies < BODY_WINDOW && self->service->events < settings->service_events &&
+           self->service->bytes < settings->service_bytes;
+}
+
+void channel_block(struct channel *self)
+{
+    if (self->is_blocked)
+        return;
+    self->is_blocked = true;
+    self->prev_blocked = NULL;
+    self->next_blocked = self->host->blocked;
+    if (self->next_blocked)
+        self->next_blocked->prev_blocked = self;
+    self->host->blocked = self;
+}
+
+void channel_unblock(struct channel_host *host)
+{
+    if (!host->windows_moved)
+        return;
+    host->windows_moved = false;
+    for (struct channel *at = host->blocked, *next; at; at = next) {
+        next = at->next_blocked;
+        if (!channel_has_room(at))
+            continue;
+        s_unlink_blocked(at);
+        if (at->carried)
+            at->carrier->resume(at);
+    }
+}
+
+void channel_acked(struct channel *self, uint64_t seq)
+{
+    bool undecided = self->needs_accept && self->state == CHANNEL_OPENING;
+    if (undecided && seq >= 1) {
+        self->open_is_acked = true; // another worker would have to be asked
+        return;
+    }
+    struct event_queue_freed freed = event_queue_ack(&self->events, seq);
+    s_count_service(self, -(ssize_t)freed.events, -(ssize_t)freed.bytes);
+    self->host->windows_moved = true;
+    if (freed.closed)
+        channel_destroy(&self);
+}
+
+void channel_decided(struct channel *self)
+{
+    if (self->needs_accept && self->open_is_acked) {
+        self->open_is_acked = false;
+        self->needs_accept = false;
+        channel_acked(self, 1);
+    }
+}
+
+void channel_ended(struct channel *self, const struct channel_end *end)
+{
+    char head[128];
+    if (self->state == CHANNEL_CLOSED)
+        return;
+    channel_set_state(self, CHANNEL_CLOSED);
+    gateway_metrics_closed(self->is_websocket, end->cause);
+    self->carried = NULL;
+    self->host->unsubscribe_all(self->host, self);
+    s_unlink_blocked(self);
+    s_drop_out(self, "gone");
+    int size = snprintf(head, sizeof head, " %d cause=%s", end->status, end->cause);
+    if (end->code != 0)
+        size += snprintf(head + size, sizeof head - (size_t)size, " code=%d", end->code);
+    if (end->is_unclean)
+        snprintf(head + size, sizeof head - (size_t)size, " clean=0");
+    struct iovec reason = {.iov_base = (void *)end->reason, .iov_len = end->reason_size};
+    if (self->service) {
+        channel_event(self, EVENT_CLOSE, head, &reason, end->reason_size > 0 ? 1 : 0);
+        if (self->open_is_acked)
+            channel_decided(self);
+    } else {
+        channel_destroy(&self);
+    }
+}
+
+/* ---- the queue towards the client ---------------------------------------------------------- */
+
+void channel_mark_dirty(struct channel *self)
+{
+    if (self->is_dirty)
+        return;
+    self->is_dirty = true;
+    self->next_dirty = self->host->dirty;
+    self->host->dirty = self;
+}
+
+void channel_flush(struct channel_host *host)
+{
+    while (host->dirty) {
+        struct channel *channel = host->dirty;
+        host->dirty = channel->next_dirty;
+        channel->is_dirty = false;
+        if (channel->carried)
+            channel->carrier->flush(channel);
+    }
+}
+
+void channel_queue_control(struct channel *self, struct blob *blob)
+{
+    if (!blob)
+        return;
+    atomic_fetch_add(self->host->out_total, blob->size);
+    self->queued_total += blob->size;
+    out_queue_push(&self->out, blob);
+    channel_mark_dirty(self);
+}
+
+static void s_note_pressure(struct channel *self)
+{
+    const struct gateway_settings *settings = self->host->settings;
+    if (!self->is_slow && self->out.bytes >= settings->slow_at) {
+        char head[32];
+        self->is_slow = true;
+        snprintf(head, sizeof head, " %zu", self->out.bytes);
+        channel_event(self, EVENT_SLOW, head, NULL, 0);
+    } else if (self->is_slow && self->out.bytes <= settings->drained_at) {
+        self->is_slow = false;
+        channel_event(self, EVENT_DRAINED, "", NULL, 0);
+    }
+}
+
+const char *channel_queue(struct channel *self, struct blob *blob)
+{
+    const struct gateway_settings *settings = self->host->settings;
+    size_t total = atomic_load(self->host->out_total);
+    bool over = self->out.bytes >= settings->out_queue ||
+                (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
+    if (!blob || over) {
+        blob_unref(&blob);
+        return "full";
+    }
+    gateway_metrics_delivered(blob->size);
+    channel_queue_control(self, blob);
+    return NULL;
+}
+
+void channel_receipt(struct channel *self, uint64_t c)
+{
+    if (self->written_total >= self->queued_total) {
+        self->host->answer(self->host, c, NULL);
+        return;
+    }
+    struct receipt *receipt = mem_new(struct receipt);
+    receipt->mark = self->queued_total;
+    receipt->c = c;
+    struct receipt **at = &self->receipts;
+    while (*at)
+        at = &(*at)->next;
+    *at = receipt;
+}
+
+void channel_written(struct channel *self, size_t size)
+{
+    out_queue_consume(&self->out, size);
+    atomic_fetch_sub(self->host->out_total, size);
+    self->written_total += size;
+    while (self->receipts && self->receipts->mark <= self->written_total) {
+        struct receipt *receipt = self->receipts;
+        self->receipts = receipt->next;
+        self->host->answer(self->host, receipt->c, NULL);
+        free(receipt);
+    }
+}
+
+int channel_write_out(struct channel *self, struct transport *transport)
+{
+    struct iovec parts[PARTS_MAX];
+    int result = 0;
+    while (self->out.bytes > 0) {
+        int count = out_queue_parts(&self->out, parts, PARTS_MAX);
+        ssize_t sent = transport->ops->write(transport, parts, count);
+        if (sent < 0) {
+            result = (int)sent;
+            break;
+        }
+        channel_written(self, (size_t)sent);
+    }
+    if (self->state == CHANNEL_OPEN)
+        s_note_pressure(self);
+    return result;
+}

@@ -1,0 +1,187 @@
+/* channel: one client's open conversation, whatever carries it: its events on the way to the
+ * application, and its queue on the way to the client.
+ *
+ *   OPENING --accepted or answered--> OPEN --close asked--> CLOSING --the carrier ended--> CLOSED
+ *      |                                `------------ the carrier ended -------------------^
+ *      `-------------------- refused, or the carrier ended ------------------------------ ^
+ *
+ * A channel outlives its carrier until the application has acknowledged its CLOSE.  It does not
+ * know what carries it. */
+#pragma once
+
+#include "common/blob.h"
+#include "gateway/event_queue.h"
+#include "gateway/loop.h"
+#include "gateway/message.h"
+#include "gateway/out_queue.h"
+#include "gateway/settings.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uthash.h>
+
+enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CLOSING, CHANNEL_CLOSED };
+
+enum { CHANNEL_ID_ROOM = 128 }; // bytes of an id as text, NUL included
+
+/* A service as one worker of the gateway sees it. */
+struct service {
+    char *name;
+    size_t events, bytes; // unacknowledged, of all its channels
+    bool has_worker;      // FLOW says so
+    UT_hash_handle hh;
+};
+
+struct channel;
+
+/* What a SEND asks for besides its payload. */
+struct send_options {
+    int status;         // HTTP head in the payload; 0: bare body
+    int close;          // 0: no, 1: yes, else the code to close with
+    int64_t length;     // announced size of the body, or -1
+    bool is_sse;        // format=sse
+    bool want_written;  // answer when the kernel has it
+    uint64_t receipt;   // number of the command to answer, 0: none
+};
+
+/* What carries a channel: ws, http. */
+struct carrier {
+    const char *name;
+    /* All return NULL, or the code of an ERR. */
+    const char *(*send)(struct channel *channel, struct message *message,
+                        const struct send_options *options);
+    const char *(*accept)(struct channel *channel, const char *protocol, const void *head,
+                          size_t size);
+    const char *(*close)(struct channel *channel, int status, const void *reason, size_t size);
+    /* A publication of a topic that the channel is subscribed to. */
+    const char *(*publish)(struct channel *channel, struct message *message);
+    /* The subscription of a topic route has begun at `cursor`; gap: why earlier messages are
+     * lost, or NULL. */
+    void (*subscribed)(struct channel *channel, const char *topic, const char *cursor,
+                       const char *gap);
+    /* There is room for events again: read on. */
+    void (*resume)(struct channel *channel);
+    /* Write what is queued; called once at the end of a turn. */
+    void (*flush)(struct channel *channel);
+    /* The service has, or has no longer, a worker. */
+    void (*flow)(struct channel *channel);
+    /* Close for a reason of the gateway's own: cause "slow", "drain", "bus-lost", "poison",
+     * "worker-lost". */
+    void (*end)(struct channel *channel, const char *cause);
+    /* Free the carrier's object without a word, when the process ends; may be NULL. */
+    void (*discard)(struct channel *channel);
+};
+
+struct channel_host;
+struct receipt;
+struct worker_commands;
+
+/* A subscription of a channel; the hub owns the topic. */
+struct subscription;
+
+struct channel {
+    UT_hash_handle hh; // by id, in the host's table
+    uint64_t id;
+    struct channel_host *host;
+    const struct carrier *carrier;
+    void *carried; // the carrier's object; NULL when the carrier has ended
+    struct service *service; // NULL on a topic route
+    struct event_queue events;
+    struct out_queue out;
+    struct channel *next_dirty;
+    struct channel *next_blocked, *prev_blocked;
+    struct receipt *receipts;
+    uint64_t queued_total, written_total; // bytes since the channel began
+    struct subscription *subscriptions;
+    char *adopt; // JSON for ADOPT
+    char *bound; // name of the worker that has it, or NULL
+    uint32_t gen;
+    uint8_t state; // enum channel_state
+    bool is_websocket, is_unsafe, redeliver_all, needs_accept;
+    bool is_dirty, is_blocked, is_slow;
+    bool open_is_acked; // acknowledged, but kept until the application has decided
+    bool drained; // the close is ours, because the gateway stops
+};
+
+/* The worker, as its channels see it. */
+struct channel_host {
+    struct loop *loop;
+    const struct gateway_settings *settings;
+    char prefix[96]; // of ids: "edge.epoch."
+    struct channel *table;
+    struct service *services;
+    struct channel *dirty; // to be flushed at the end of the turn
+    struct channel *blocked; // wait for a window
+    bool windows_moved;      // acknowledgements came in this turn
+    atomic_size_t *out_total; // bytes queued in the whole process
+    uint8_t *scratch;         // SCRATCH_SIZE bytes for one read
+    uint64_t next_id;
+    unsigned index, workers;
+    bool draining;
+    void *context;
+    struct worker_commands *commands;
+    /* Put an event on the bus; answer command c; subscribe. */
+    void (*emit)(struct channel_host *self, struct channel *channel, const struct event *event);
+    void (*answer)(struct channel_host *self, uint64_t c, const char *error);
+    void (*unsubscribe_all)(struct channel_host *self, struct channel *channel);
+};
+
+enum { SCRATCH_SIZE = 64 * 1024 };
+
+struct service *channel_service(struct channel_host *host, const char *name);
+
+/* A new channel in state OPENING, in the host's table; service may be NULL. */
+struct channel *channel_new(struct channel_host *host, const struct carrier *carrier, void *carried,
+                            struct service *service);
+struct channel *channel_find(struct channel_host *host, uint64_t id);
+void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM]);
+/* 0 and the number, when the text is an id of this edge; else -ENOENT. */
+int channel_id_parse(const struct channel_host *host, const char *text, size_t size, uint64_t *id);
+
+void channel_set_state(struct channel *self, enum channel_state next);
+bool channel_is_open(const struct channel *self); // OPENING or OPEN
+
+/* An event.  head: tokens and options after seq, each with a space before it, or "". */
+void channel_event(struct channel *self, enum event_verb verb, const char *head,
+                   const struct iovec *payload, int parts);
+/* Is there room in the windows for another event? */
+bool channel_has_room(const struct channel *self);
+/* Read no more until the carrier's `resume` is called. */
+void channel_block(struct channel *self);
+/* Everything up to seq was acknowledged.  The channel is freed when that was its CLOSE. */
+void channel_acked(struct channel *self, uint64_t seq);
+/* The application has accepted or refused: the OPEN need not be kept any longer. */
+void channel_decided(struct channel *self);
+/* Once a turn: blocked channels that have room again read on. */
+void channel_unblock(struct channel_host *host);
+/* Once a turn: write what was queued in it. */
+void channel_flush(struct channel_host *host);
+
+/* How a channel ended. */
+struct channel_end {
+    int status;        // docs/protocol/1-bus.md 4.2
+    const char *cause; // 4.5
+    int code;          // what the gateway put on the wire, 0: nothing
+    bool is_unclean;
+    const void *reason;
+    size_t reason_size;
+};
+/* The carrier has ended: the CLOSE event, state CLOSED.  The channel may be gone after this. */
+void channel_ended(struct channel *self, const struct channel_end *end);
+
+/* Queue encoded bytes; takes the reference.  NULL or an error code: "gone", "full". */
+const char *channel_queue(struct channel *self, struct blob *blob);
+/* A control frame or the end of a stream: not subject to the cap. */
+void channel_queue_control(struct channel *self, struct blob *blob);
+/* Answer command c when everything queued so far is written. */
+void channel_receipt(struct channel *self, uint64_t c);
+/* The carrier wrote `size` bytes of the queue. */
+void channel_written(struct channel *self, size_t size);
+/* Writes the queue to a transport: 0 when all is written, -EAGAIN, or another negative errno. */
+struct transport;
+int channel_write_out(struct channel *self, struct transport *transport);
+void channel_mark_dirty(struct channel *self);
+/* Frees the channel without any event; when the edge's epoch ends. */
+void channel_destroy(struct channel **self_p);

@@ -1,0 +1,63 @@
+/* channel_http: a channel carried by an HTTP request: one held answer, a stream, or a sized answer
+ * in parts.  Which of them, the first SEND decides.
+ *
+ *   READING -> HELD --first SEND with close------------------------------------> DONE
+ *                 |---first SEND-----> STREAM --close--> ENDING --all written--> DONE
+ *                 |---length=n-------> SIZED ---all written--------------------> DONE
+ *                 `---accepted (WebSocket)-------------------------------------> DONE */
+#pragma once
+
+#include "common/bytes.h"
+#include "gateway/channel.h"
+#include "gateway/http_server.h"
+#include "gateway/hub.h"
+#include "gateway/route.h"
+
+enum http_stage { HTTP_READING, HTTP_HELD, HTTP_STREAM, HTTP_SIZED, HTTP_ENDING, HTTP_DONE };
+
+struct http_carried {
+    struct http_exchange *exchange;
+    struct channel_host *host;
+    struct hub *hub;
+    struct admission *admission;
+    struct channel *channel; // NULL before OPEN and after CLOSE
+    const struct route *route;
+    struct timer timer;
+    struct transport transport; // of a stream whose head has gone out; fd -1 before
+    struct bytes body;          // of the request, not yet in an event
+    uint64_t length_left;       // of a sized answer: bytes still to be sent by the application
+    uint64_t receipt;           // command to answer when a complete answer has left
+    int64_t began_ms;
+    int end_code;   // status of the answer
+    int close_code; // WebSocket: close with it once the 101 has left; 0: no
+    uint8_t stage;
+    bool follows;      // the body comes in BODY records
+    bool is_websocket, is_topic, is_sse, cursors, is_http10, is_head;
+    bool wants_stream; // topic route with ?carrier=stream
+};
+
+extern const struct carrier channel_http;
+
+/* The request is complete and has its channel: start waiting. */
+void channel_http_hold(struct http_carried *self);
+/* Callbacks of http_server for one exchange. */
+void channel_http_on_gone(void *request, enum http_gone why);
+void channel_http_on_stream(void *request, struct transport transport);
+size_t channel_http_on_pull(void *request, uint8_t *out, size_t room);
+void channel_http_on_upgraded(void *request, struct transport transport,
+                              struct admission_ticket *ticket, struct iovec extra);
+void channel_http_on_done(void *request, bool clean);
+void channel_http_on_due(struct timer *timer, int64_t now_ms);
+
+/* channel_http_topic.c: what topic routes add. */
+const char *channel_http_publish(struct channel *channel, struct message *message);
+void channel_http_subscribed(struct channel *channel, const char *topic, const char *cursor,
+                             const char *gap);
+void channel_http_wait_is_over(struct http_carried *self);
+/* channel_http.c, for it. */
+void channel_http_end(struct http_carried *self, int status, const char *cause, int code);
+const char *channel_http_first(struct http_carried *self, struct message *message,
+                               const struct send_options *options);
+/* Begin a stream with this head; Content-Type and what streams need are added. */
+void channel_http_begin_stream(struct http_carried *self, int status, struct http_head *head);
+void channel_http_overflow(struct http_carried *self);

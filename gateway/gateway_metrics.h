@@ -1,0 +1,15 @@
+/* gateway_metrics: what the gateway counts.  Names are part of the interface: docs/metrics.md. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+void gateway_metrics_register(void);
+void gateway_metrics_opened(bool is_websocket);
+void gateway_metrics_closed(bool is_websocket, const char *cause);
+void gateway_metrics_event(size_t bytes);
+void gateway_metrics_delivered(size_t bytes);
+void gateway_metrics_command(void);
+void gateway_metrics_rejected(void); // a connection over the limits
+/* Gauges, set before a page is made. */
+void gateway_metrics_gauges(size_t connections, size_t out_bytes, bool joined);

@@ -1,0 +1,211 @@
+#include "gateway/hub.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POSITION_ROOM = 48 };
+
+struct subscription {
+    struct subscription *next_of_channel;
+    struct subscription *next, *prev; // of the topic
+    struct channel *channel;
+    struct hub_topic *topic;
+    char *cursor;   // of a topic route, what the client showed, until it is told
+    bool by_route;  // the client is told positions and gaps
+    bool is_ready;  // ... and was told where it starts
+};
+
+struct hub_topic {
+    char *name;
+    char position[POSITION_ROOM]; // "" until the broker has told it
+    struct subscription *first;
+    UT_hash_handle hh;
+};
+
+struct hub {
+    struct hub_topic *topics;
+    void (*tell)(void *context, const char *topic, bool more);
+    void *context;
+};
+
+struct hub *hub_new(void (*tell)(void *context, const char *topic, bool more), void *context)
+{
+    struct hub *self = mem_new(struct hub);
+    self->tell = tell;
+    self->context = context;
+    return self;
+}
+
+void hub_destroy(struct hub **self_p)
+{
+    free(*self_p); // the channels have left
+    *self_p = NULL;
+}
+
+static struct hub_topic *s_find(struct hub *self, const char *name)
+{
+    struct hub_topic *topic;
+    HASH_FIND_STR(self->topics, name, topic);
+    return topic;
+}
+
+static struct subscription *s_subscription(struct channel *channel, const struct hub_topic *topic)
+{
+    struct subscription *at = channel->subscriptions;
+    while (at && at->topic != topic)
+        at = at->next_of_channel;
+    return at;
+}
+
+static struct hub_topic *s_topic(struct hub *self, const char *name)
+{
+    struct hub_topic *topic = s_find(self, name);
+    if (!topic) {
+        topic = mem_new(struct hub_topic);
+        topic->name = mem_strdup(name);
+        HASH_ADD_KEYPTR(hh, self->topics, topic->name, strlen(topic->name), topic);
+    }
+    return topic;
+}
+
+static struct subscription *s_add(struct hub_topic *topic, struct channel *channel)
+{
+    struct subscription *self = mem_new(struct subscription);
+    self->channel = channel;
+    self->topic = topic;
+    self->next_of_channel = channel->subscriptions;
+    channel->subscriptions = self;
+    self->next = topic->first;
+    if (self->next)
+        self->next->prev = self;
+    topic->first = self;
+    return self;
+}
+
+static void s_remove(struct hub *self, struct subscription *gone)
+{
+    struct hub_topic *topic = gone->topic;
+    struct subscription **at = &gone->channel->subscriptions;
+    while (*at != gone)
+        at = &(*at)->next_of_channel;
+    *at = gone->next_of_channel;
+    if (gone->prev)
+        gone->prev->next = gone->next;
+    else
+        topic->first = gone->next;
+    if (gone->next)
+        gone->next->prev = gone->prev;
+    free(gone->cursor);
+    free(gone);
+    self->tell(self->context, topic->name, false);
+    if (topic->first)
+        return;
+    HASH_DEL(self->topics, topic);
+    free(topic->name);
+    free(topic);
+}
+
+/* Why a client that showed `cursor` has missed something, or NULL.  A position is
+ * "epoch:number"; without history only the very last one leaves no gap. */
+static const char *s_gap(const char *cursor, const char *position)
+{
+    const char *colon = strchr(position, ':');
+    size_t epoch = colon ? (size_t)(colon - position) + 1 : 0;
+    if (!cursor || strcmp(cursor, position) == 0)
+        return NULL;
+    if (strncmp(cursor, position, epoch) != 0)
+        return "restart";
+    unsigned long long shown = strtoull(cursor + epoch, NULL, 10);
+    return shown > strtoull(position + epoch, NULL, 10) ? "reset" : "no-history";
+}
+
+static void s_begin(struct subscription *self)
+{
+    const char *position = self->topic->position;
+    const char *gap = s_gap(self->cursor, position);
+    self->is_ready = true;
+    self->channel->carrier->subscribed(self->channel, self->topic->name, position, gap);
+}
+
+void hub_join(struct hub *self, struct channel *channel, const char *name, const char *cursor)
+{
+    struct hub_topic *topic = s_topic(self, name);
+    if (s_subscription(channel, topic))
+        return;
+    struct subscription *subscription = s_add(topic, channel);
+    subscription->by_route = true;
+    subscription->cursor = cursor ? mem_strdup(cursor) : NULL;
+    self->tell(self->context, name, true);
+    if (topic->position[0])
+        s_begin(subscription);
+}
+
+void hub_subscribe(struct hub *self, struct channel *channel, const char *name)
+{
+    struct hub_topic *topic = s_topic(self, name);
+    if (s_subscription(channel, topic))
+        self->tell(self->context, name, false); // the bus counted it once too often
+    else
+        s_add(topic, channel);
+}
+
+void hub_unsubscribe(struct hub *self, struct channel *channel, const char *name)
+{
+    struct hub_topic *topic = s_find(self, name);
+    struct subscription *subscription = topic ? s_subscription(channel, topic) : NULL;
+    if (subscription)
+        s_remove(self, subscription);
+}
+
+void hub_leave_all(struct hub *self, struct channel *channel)
+{
+    while (channel->subscriptions)
+        s_remove(self, channel->subscriptions);
+}
+
+void hub_top(struct hub *self, const char *name, const char *position)
+{
+    struct hub_topic *topic = s_find(self, name);
+    if (!topic)
+        return;
+    const char *gap = topic->position[0] ? s_gap(topic->position, position) : NULL;
+    strncpy(topic->position, position, sizeof topic->position - 1);
+    for (struct subscription *at = topic->first, *next; at; at = next) {
+        next = at->next;
+        if (!at->by_route)
+            continue;
+        if (!at->is_ready)
+            s_begin(at);
+        else if (gap)
+            at->channel->carrier->subscribed(at->channel, name, position, gap);
+    }
+}
+
+void hub_lost(struct hub *self, const char *name, const char *position)
+{
+    struct hub_topic *topic = s_find(self, name);
+    if (!topic)
+        return;
+    strncpy(topic->position, position, sizeof topic->position - 1);
+    for (struct subscription *at = topic->first, *next; at; at = next) {
+        next = at->next;
+        if (at->by_route && at->is_ready)
+            at->channel->carrier->subscribed(at->channel, name, position, "overload");
+    }
+}
+
+void hub_publish(struct hub *self, struct message *message, uint64_t except)
+{
+    struct hub_topic *topic = s_find(self, message->topic);
+    if (!topic)
+        return;
+    strncpy(topic->position, message->cursor, sizeof topic->position - 1);
+    for (struct subscription *at = topic->first, *next; at; at = next) {
+        next = at->next; // a channel that ends here takes only its own subscription along
+        if (at->channel->id == except || (at->by_route && !at->is_ready))
+            continue;
+        at->channel->carrier->publish(at->channel, message);
+    }
+}

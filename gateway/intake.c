@@ -1,0 +1,322 @@
+#include "gateway/intake.h"
+
+#include "common/mem.h"
+#include "gateway/channel_http.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/meta.h"
+#include "gateway/peer_address.h"
+#include "gateway/ws_handshake.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+enum {
+    WHOLE_MAX = 64 * 1024,      // a body up to here travels in the OPEN
+    PART_MAX = 256 * 1024,      // bytes of one BODY record
+    META_MAX = 64 * 1024,       // bytes; a head is at most 14 KiB
+    ADOPT_MAX = 512,
+    PARAMS_MAX = ROUTE_PARAMS_MAX * 2 * ROUTE_PARAM_ROOM,
+};
+
+/* ---- deciding ----------------------------------------------------------------------------- */
+
+static bool s_is_safe(const char *method)
+{
+    return strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0 ||
+           strcmp(method, "OPTIONS") == 0 || strcmp(method, "TRACE") == 0;
+}
+
+static int s_match(const struct intake *self, const struct http_request *request,
+                   struct route_match *match)
+{
+    const char *path, *query;
+    size_t path_size, query_size;
+    http_request_split(request->target, &path, &path_size, &query, &query_size);
+    return route_table_match(self->routes, path, path_size, match);
+}
+
+/* A WebSocket: 0, or the status to refuse with. */
+static int s_check_websocket(const struct http_request *request, const struct route *route,
+                             const char **why)
+{
+    int status = ws_handshake_check(request, why);
+    if (status != 0)
+        return status;
+    *why = "this Origin may not open a WebSocket here";
+    return ws_handshake_origin_is_allowed(request, (const char *const *)route->origins,
+                                          route->origin_count)
+               ? 0
+               : 403;
+}
+
+/* 0, or the status to refuse with. */
+static int s_check(struct intake *self, const struct http_request *request,
+                   struct route_match *match, const char **why)
+{
+    *why = "no route for this path";
+    int status = s_match(self, request, match);
+    if (status == 400)
+        *why = "a route parameter contains a character that is not allowed";
+    if (status != 0)
+        return status;
+    if (ws_handshake_is_wanted(request))
+        return s_check_websocket(request, match->route, why);
+    bool reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    *why = "a topic can only be read";
+    return match->route->kind == ROUTE_TOPIC && !reads ? 405 : 0;
+}
+
+static bool s_asks_for_stream(const struct http_request *request)
+{
+    const char *path, *query;
+    size_t path_size, query_size;
+    char value[16];
+    http_request_split(request->target, &path, &path_size, &query, &query_size);
+    return http_request_query(query, query_size, "carrier", value, sizeof value) > 0 &&
+           strcmp(value, "stream") == 0;
+}
+
+static bool s_accepts_sse(const struct http_request *request)
+{
+    const char *accept = http_request_header(request, "Accept");
+    return accept && strcasestr(accept, "text/event-stream");
+}
+
+static struct http_carried *s_carried_new(struct intake *self, struct http_exchange *exchange,
+                                          const struct route *route)
+{
+    const struct http_request *request = http_exchange_request(exchange);
+    struct http_carried *carried = mem_new(struct http_carried);
+    carried->exchange = exchange;
+    carried->host = self->host;
+    carried->hub = self->hub;
+    carried->admission = self->admission;
+    carried->route = route;
+    carried->timer.on_due = channel_http_on_due;
+    carried->transport.fd = -1;
+    carried->began_ms = self->host->loop->now_ms;
+    carried->is_websocket = ws_handshake_is_wanted(request);
+    carried->is_topic = route->kind == ROUTE_TOPIC;
+    carried->is_head = http_exchange_is_head(exchange);
+    carried->is_http10 = http_exchange_is_http10(exchange);
+    carried->wants_stream = carried->is_topic && s_asks_for_stream(request);
+    carried->is_sse = carried->is_topic && !carried->wants_stream && s_accepts_sse(request);
+    carried->cursors =
+        carried->is_topic && carried->is_websocket && ws_handshake_offers(request, "ringway.1");
+    bytes_init(&carried->body, PART_MAX);
+    return carried;
+}
+
+static void *s_on_request(void *context, struct http_exchange *exchange)
+{
+    struct intake *self = context;
+    const struct http_request *request = http_exchange_request(exchange);
+    struct route_match match;
+    const char *why = "the gateway is stopping";
+    if (self->host->draining) {
+        http_refuse(exchange, 503, why, true);
+        return NULL;
+    }
+    int status = s_check(self, request, &match, &why);
+    if (status != 0) {
+        http_refuse(exchange, status, why, ws_handshake_is_wanted(request));
+        return NULL;
+    }
+    return s_carried_new(self, exchange, match.route);
+}
+
+/* ---- OPEN --------------------------------------------------------------------------------- */
+
+static void s_peer_texts(const struct http_carried *self, char *peer, char *local)
+{
+    const struct gateway_settings *settings = self->host->settings;
+    const struct sockaddr *address = &http_exchange_peer(self->exchange)->any;
+    struct sockaddr_storage own;
+    socklen_t size = sizeof own;
+    peer_address_text(address, peer);
+    if (peer_address_is_trusted(address, settings->trusted_proxies, settings->trusted_proxy_count))
+        (void)peer_address_forwarded(http_exchange_request(self->exchange),
+                                     settings->trusted_proxies, settings->trusted_proxy_count,
+                                     peer);
+    memset(&own, 0, sizeof own);
+    if (getsockname(http_exchange_fd(self->exchange), (struct sockaddr *)&own, &size) != 0)
+        own.ss_family = AF_UNSPEC;
+    peer_address_text((struct sockaddr *)&own, local);
+}
+
+static void s_make_adopt(struct channel *channel, const struct http_carried *self,
+                         const struct route_match *match, const char *peer)
+{
+    char params[PARAMS_MAX + 1];
+    size_t used = 0;
+    for (size_t at = 0; at < match->count; at++) {
+        const char *texts[] = {match->name[at], match->value[at]};
+        for (size_t of = 0; of < 2; of++) {
+            size_t size = strlen(texts[of]) + 1;
+            if (used + size < sizeof params)
+                memcpy(params + used, texts[of], size);
+            used += size;
+        }
+    }
+    params[used < sizeof params ? used : sizeof params - 1] = 0;
+    struct bytes json;
+    size_t size;
+    bytes_init(&json, ADOPT_MAX + 1);
+    if (meta_adopt(&json, self->is_websocket, match->route->name, params, NULL, peer) < 0 ||
+        bytes_append(&json, "", 1) < 0)
+        bytes_clear(&json);
+    channel->adopt = (char *)bytes_take(&json, &size);
+}
+
+static struct channel *s_channel(struct http_carried *self)
+{
+    const struct route *route = self->route;
+    struct service *service =
+        self->is_topic ? NULL : channel_service(self->host, route->service);
+    struct channel *channel = channel_new(self->host, &channel_http, self, service);
+    const struct http_request *request = http_exchange_request(self->exchange);
+    channel->is_websocket = self->is_websocket;
+    gateway_metrics_opened(self->is_websocket);
+    channel->is_unsafe = !self->is_websocket && !s_is_safe(request->method);
+    channel->redeliver_all = route->redeliver_all;
+    channel->needs_accept = self->is_websocket && route->accept_by_backend;
+    self->channel = channel;
+    return channel;
+}
+
+/* body: "none", "whole" or "follows". */
+static bool s_open(struct http_carried *self, const struct intake *intake, const char *body)
+{
+    struct route_match match;
+    char peer[PEER_ADDRESS_ROOM], local[PEER_ADDRESS_ROOM];
+    const struct http_request *request = http_exchange_request(self->exchange);
+    struct bytes meta;
+    bool opened = false;
+    bytes_init(&meta, META_MAX);
+    s_peer_texts(self, peer, local);
+    struct meta_peer who = {.peer = peer,
+                            .local = local,
+                            .scheme = "http",
+                            .is_websocket = self->is_websocket,
+                            .body = body};
+    if (s_match(intake, request, &match) == 0 && meta_open(&meta, request, &match, &who) >= 0) {
+        bool whole = strcmp(body, "whole") == 0;
+        struct iovec parts[] = {
+            {.iov_base = meta.data, .iov_len = meta.size},
+            {.iov_base = (void *)"\n", .iov_len = 1},
+            {.iov_base = self->body.data, .iov_len = self->body.size},
+        };
+        struct channel *channel = s_channel(self);
+        s_make_adopt(channel, self, &match, peer);
+        channel_event(channel, EVENT_OPEN, "", parts, whole ? 3 : 1);
+        if (whole)
+            bytes_clear(&self->body);
+        opened = true;
+    }
+    bytes_clear(&meta);
+    return opened;
+}
+
+/* ---- bodies ------------------------------------------------------------------------------- */
+
+static void s_emit_body(struct http_carried *self, bool last)
+{
+    struct iovec part = {.iov_base = self->body.data, .iov_len = self->body.size};
+    channel_event(self->channel, EVENT_BODY, last ? " end=1" : "", &part, 1);
+    bytes_clear(&self->body);
+}
+
+/* Small reads are gathered while a part is under way, so that a record is worth its cost. */
+static size_t s_take_part(struct http_carried *self, const uint8_t *data, size_t size)
+{
+    struct channel *channel = self->channel;
+    size_t room = PART_MAX - self->body.size;
+    size_t taken = size < room ? size : room;
+    if (taken > 0 && bytes_append(&self->body, data, taken) < 0)
+        taken = 0;
+    bool idle = channel->events.bodies == 0;
+    if ((idle || self->body.size == PART_MAX) && channel_has_room(channel))
+        s_emit_body(self, false);
+    if (taken < size)
+        channel_block(channel);
+    return taken;
+}
+
+static size_t s_on_body(void *request, const uint8_t *data, size_t size)
+{
+    struct http_carried *self = request;
+    if (self->stage == HTTP_DONE || (self->follows && !self->channel))
+        return size; // answered already: the rest is swallowed
+    if (self->follows)
+        return s_take_part(self, data, size);
+    if (self->body.size + size <= WHOLE_MAX)
+        return bytes_append(&self->body, data, size) < 0 ? 0 : size;
+    self->follows = true;
+    struct intake *intake = self->host->context;
+    if (!s_open(self, intake, "follows")) {
+        http_refuse(self->exchange, 431, "the head is too large", true);
+        return size;
+    }
+    return s_take_part(self, data, size);
+}
+
+static void s_join_topic(struct http_carried *self, const struct intake *intake)
+{
+    struct route_match match;
+    char topic[256], cursor[64];
+    const char *path, *query, *shown;
+    size_t path_size, query_size;
+    const struct http_request *request = http_exchange_request(self->exchange);
+    if (s_match(intake, request, &match) != 0 ||
+        route_match_topic(&match, topic, sizeof topic) < 0) {
+        http_refuse(self->exchange, 400, "the topic of this path is longer than 255 bytes", false);
+        return;
+    }
+    http_request_split(request->target, &path, &path_size, &query, &query_size);
+    shown = http_request_header(request, "Last-Event-ID");
+    if (!shown && http_request_query(query, query_size, "cursor", cursor, sizeof cursor) > 0)
+        shown = cursor;
+    struct channel *channel = s_channel(self);
+    self->stage = HTTP_HELD;
+    channel_http_hold(self);
+    hub_join(self->hub, channel, topic, shown);
+}
+
+static void s_on_end(void *request)
+{
+    struct http_carried *self = request;
+    struct intake *intake = self->host->context;
+    if (self->is_topic) {
+        s_join_topic(self, intake);
+        return;
+    }
+    if (self->follows) {
+        if (!self->channel)
+            return;
+        s_emit_body(self, true);
+    } else if (!s_open(self, intake, self->body.size > 0 ? "whole" : "none")) {
+        http_refuse(self->exchange, 431, "the head is too large", true);
+        return;
+    }
+    self->stage = HTTP_HELD;
+    if (!self->is_websocket)
+        http_forget_head(self->exchange);
+    channel_http_hold(self);
+}
+
+struct http_callbacks intake_callbacks(struct intake *self)
+{
+    return (struct http_callbacks){
+        .context = self,
+        .on_request = s_on_request,
+        .on_body = s_on_body,
+        .on_end = s_on_end,
+        .on_gone = channel_http_on_gone,
+        .on_stream = channel_http_on_stream,
+        .on_pull = channel_http_on_pull,
+        .on_upgraded = channel_http_on_upgraded,
+        .on_done = channel_http_on_done,
+    };
+}

@@ -1,0 +1,45 @@
+/* message: what an application sent or published, and its encodings.  Pure.
+ * However many channels get it, each wire form is made once for a worker. */
+#pragma once
+
+#include "common/blob.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum message_form {
+    MESSAGE_RAW,         // the bytes: a stream of HTTP/1.0
+    MESSAGE_CHUNK,       // one chunk of a chunked stream
+    MESSAGE_WS,          // a WebSocket frame, text or binary
+    MESSAGE_SSE,         // an event without id, HTTP/1.0
+    MESSAGE_SSE_CHUNK,   // the same as a chunk
+    MESSAGE_LINE,        // bytes and a newline, HTTP/1.0
+    MESSAGE_LINE_CHUNK,  // the same as a chunk
+    MESSAGE_TOPIC_JSON,  // {"cursor":...,"topic":...,"data":...}
+    MESSAGE_TOPIC_WS,    // the same in a text frame
+    MESSAGE_TOPIC_SSE,   // an event with the cursor as id
+    MESSAGE_TOPIC_SSE_CHUNK,
+    MESSAGE_FORMS,
+};
+
+struct message {
+    const uint8_t *data; // borrowed, within source
+    struct blob *source; // borrowed
+    size_t size;
+    bool is_binary;
+    const char *topic, *cursor; // of a publication; borrowed
+    int8_t text_state;          // private: 0 unknown, 1 UTF-8, -1 not
+    struct blob *form[MESSAGE_FORMS];
+};
+
+/* Drops the encodings. */
+void message_clear(struct message *self);
+/* Is the payload UTF-8?  Looked at once. */
+bool message_is_text(struct message *self);
+/* The message in a form, with a reference for the caller; NULL when the machine has no memory. */
+struct blob *message_form(struct message *self, enum message_form form);
+
+/* Single pieces in the same encodings. */
+struct blob *message_chunk(const void *data, size_t size);
+struct blob *message_ws_frame(uint8_t opcode, const void *data, size_t size);

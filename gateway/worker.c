@@ -1,0 +1,257 @@
+#include "gateway/worker.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "gateway/intake.h"
+#include "gateway/worker_commands.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+enum { ITEMS_MAX = 4000, ACK_GRACE_MS = 2000 };
+
+struct worker {
+    struct worker_options options;
+    struct loop loop;
+    struct loop_watch wake;
+    struct admission *admission;
+    struct http_server *server;
+    struct channel_host host;
+    struct worker_commands commands;
+    struct hub *hub;
+    struct intake intake;
+    uint8_t scratch[SCRATCH_SIZE];
+    pthread_t thread;
+    bool started;
+    atomic_bool drain, stop, done;
+    int64_t drain_until_ms;
+};
+
+/* ---- to the bus --------------------------------------------------------------------------- */
+
+static void s_tell_topic(void *context, const char *topic, bool more)
+{
+    struct worker *self = context;
+    struct bus_item *item = bus_item_new(more ? BUS_SUB : BUS_UNSUB, topic, strlen(topic));
+    bus_lane_send(&self->options.port->to_bus, item);
+}
+
+static void s_unsubscribe_all(struct channel_host *host, struct channel *channel)
+{
+    hub_leave_all(((struct intake *)host->context)->hub, channel);
+}
+
+static void s_woken(struct loop_watch *watch, uint32_t events)
+{
+    struct worker *self = (struct worker *)((char *)watch - offsetof(struct worker, wake));
+    uint64_t count;
+    (void)events;
+    (void)!read(self->options.wake_fd, &count, sizeof count);
+}
+
+/* ---- draining ----------------------------------------------------------------------------- */
+
+/* held: those that may still be answered within the grace, too. */
+static void s_end_channels(struct worker *self, bool held)
+{
+    struct channel *at, *next;
+    HASH_ITER(hh, self->host.table, at, next)
+    {
+        bool waits = !at->is_websocket && at->state == CHANNEL_OPENING;
+        if (at->carried && channel_is_open(at) && (held || !waits))
+            at->carrier->end(at, "drain");
+    }
+}
+
+static void s_drain(struct worker *self)
+{
+    if (!self->host.draining) {
+        self->host.draining = true;
+        self->drain_until_ms = self->loop.now_ms + self->options.settings->drain_grace_ms;
+        acceptor_stop(self->options.acceptor);
+        s_end_channels(self, false);
+    }
+    bool grace_is_over = self->loop.now_ms >= self->drain_until_ms;
+    if (grace_is_over)
+        s_end_channels(self, true);
+    bool late = self->loop.now_ms >= self->drain_until_ms + ACK_GRACE_MS;
+    if (HASH_COUNT(self->host.table) == 0 || late)
+        atomic_store(&self->done, true);
+}
+
+/* ---- the thread --------------------------------------------------------------------------- */
+
+static void s_take_items(struct worker *self)
+{
+    struct bus_item *item;
+    for (int count = 0; count < ITEMS_MAX; count++) {
+        if ((item = bus_lane_receive(&self->options.port->to_worker)) == NULL)
+            return;
+        worker_commands_take(&self->commands, item);
+        bus_item_destroy(&item);
+    }
+    self->loop.again = true;
+}
+
+static void s_turn(struct worker *self)
+{
+    loop_turn(&self->loop);
+    s_take_items(self);
+    channel_unblock(&self->host);
+    http_server_run(self->server);
+    channel_flush(&self->host);
+    if (atomic_load(&self->drain))
+        s_drain(self);
+    loop_end_turn(&self->loop);
+    bus_lane_wake(&self->options.port->to_bus);
+}
+
+static void *s_thread(void *context)
+{
+    struct worker *self = context;
+    self->host.scratch = self->scratch;
+    acceptor_start(self->options.acceptor, &self->loop, self->server, self->admission);
+    while (!atomic_load(&self->stop))
+        s_turn(self);
+    return NULL;
+}
+
+static void s_init_host(struct worker *self)
+{
+    const struct worker_options *options = &self->options;
+    self->host = (struct channel_host){
+        .loop = &self->loop,
+        .settings = options->settings,
+        .out_total = options->out_total,
+        .index = options->index,
+        .workers = options->settings->workers,
+        .context = &self->intake,
+        .emit = worker_commands_emit,
+        .answer = worker_commands_answer,
+        .unsubscribe_all = s_unsubscribe_all,
+    };
+    strncpy(self->host.prefix, options->prefix, sizeof self->host.prefix - 1);
+    self->intake = (struct intake){
+        .host = &self->host,
+        .hub = self->hub,
+        .admission = options->admission,
+        .routes = options->routes,
+        .settings = options->settings,
+    };
+    self->commands = (struct worker_commands){
+        .host = &self->host,
+        .hub = self->hub,
+        .lane = &options->port->to_bus,
+    };
+    self->host.commands = &self->commands;
+}
+
+static struct http_settings s_http_settings(const struct gateway_settings *settings)
+{
+    return (struct http_settings){
+        .daemons = settings->daemons,
+        .head_bytes = settings->head_bytes,
+        .head_timeout_ms = settings->head_timeout_ms,
+        .body_timeout_ms = settings->body_timeout_ms,
+        .keep_alive_ms = settings->keep_alive_ms,
+        .body_limit = settings->body_limit,
+        .server_header = settings->server_header,
+    };
+}
+
+struct worker *worker_new(const struct worker_options *options)
+{
+    struct worker *self = mem_new(struct worker);
+    self->options = *options;
+    self->admission = options->admission;
+    self->wake.on_ready = s_woken;
+    self->hub = hub_new(s_tell_topic, self);
+    s_init_host(self);
+    struct http_settings settings = s_http_settings(options->settings);
+    struct http_callbacks callbacks = intake_callbacks(&self->intake);
+    if (loop_init(&self->loop) < 0 ||
+        loop_watch(&self->loop, options->wake_fd, EPOLLIN, &self->wake) < 0 ||
+        !(self->server =
+              http_server_new(&self->loop, self->admission, &settings, &callbacks))) {
+        int error = errno;
+        worker_destroy(&self);
+        errno = error;
+        return NULL;
+    }
+    return self;
+}
+
+int worker_start(struct worker *self)
+{
+    int error = pthread_create(&self->thread, NULL, s_thread, self);
+    self->started = error == 0;
+    return -error;
+}
+
+static void s_wake(struct worker *self)
+{
+    uint64_t one = 1;
+    (void)!write(self->options.wake_fd, &one, sizeof one);
+}
+
+void worker_drain(struct worker *self)
+{
+    atomic_store(&self->drain, true);
+    s_wake(self);
+}
+
+bool worker_is_done(const struct worker *self)
+{
+    return atomic_load(&((struct worker *)self)->done);
+}
+
+void worker_stop(struct worker *self)
+{
+    if (!self->started)
+        return;
+    atomic_store(&self->stop, true);
+    s_wake(self);
+    pthread_join(self->thread, NULL);
+    self->started = false;
+}
+
+/* What still is open ends with its carrier first, because carriers know their channels. */
+static void s_destroy_channels(struct worker *self)
+{
+    struct channel *at, *next;
+    HASH_ITER(hh, self->host.table, at, next)
+    {
+        hub_leave_all(self->hub, at);
+        if (at->carried && at->carrier->discard)
+            at->carrier->discard(at);
+        channel_destroy(&at);
+    }
+    struct service *service, *after;
+    HASH_ITER(hh, self->host.services, service, after)
+    {
+        HASH_DEL(self->host.services, service);
+        free(service->name);
+        free(service);
+    }
+}
+
+void worker_destroy(struct worker **self_p)
+{
+    struct worker *self = *self_p;
+    if (!self)
+        return;
+    worker_stop(self);
+    http_server_destroy(&self->server);
+    s_destroy_channels(self);
+    acceptor_destroy(&self->options.acceptor);
+    loop_end_turn(&self->loop);
+    loop_clear(&self->loop);
+    hub_destroy(&self->hub);
+    free(self);
+    *self_p = NULL;
+}

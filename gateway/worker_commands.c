@@ -1,0 +1,474 @@
+#include "gateway/worker_commands.h"
+
+#include "common/mem.h"
+#include "common/wire.h"
+#include "gateway/gateway_metrics.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_ROOM = 256 };
+
+/* ---- records to the bus ------------------------------------------------------------------- */
+
+static void s_send(struct worker_commands *self, const char *head, size_t head_size,
+                   const void *payload, size_t size)
+{
+    struct bus_item *item = bus_item_new(BUS_RECORD, NULL, head_size + 1 + size);
+    memcpy(item->data, head, head_size);
+    item->data[head_size] = '\n';
+    if (size > 0)
+        memcpy(item->data + head_size + 1, payload, size);
+    bus_lane_send(self->lane, item);
+}
+
+static void s_emit(struct worker_commands *self, struct channel *channel, const struct event *event)
+{
+    char head[1024], id[CHANNEL_ID_ROOM];
+    const uint8_t *payload = event->data + event->head_size;
+    channel_id_text(channel, id);
+    int size = snprintf(head, sizeof head, "%s %s %llu", event_verb_name(event->verb), id,
+                        (unsigned long long)event->seq);
+    if (event->verb == EVENT_OPEN)
+        size += snprintf(head + size, sizeof head - (size_t)size, " %s %u%s%s",
+                         channel->service->name, channel->gen,
+                         channel->is_websocket ? " ws=1" : "",
+                         channel->needs_accept ? " accept=1" : "");
+    size += snprintf(head + size, sizeof head - (size_t)size, "%.*s", (int)event->head_size,
+                     (const char *)event->data);
+    if (event->tries > 0)
+        size += snprintf(head + size, sizeof head - (size_t)size, " try=%d", event->tries + 1);
+    gateway_metrics_event(event->size);
+    s_send(self, head, (size_t)size, payload, event->size);
+}
+
+void worker_commands_emit(struct channel_host *host, struct channel *channel,
+                          const struct event *event)
+{
+    if (host->commands->is_linked)
+        s_emit(host->commands, channel, event);
+}
+
+void worker_commands_answer(struct channel_host *host, uint64_t c, const char *error)
+{
+    if (c == 0)
+        return;
+    struct bus_item *item = bus_item_new(BUS_ANSWER, NULL, 0);
+    item->c = c;
+    item->error = error;
+    bus_lane_send(host->commands->lane, item);
+}
+
+static void s_emit_after(struct worker_commands *self, struct channel *channel, uint64_t seq)
+{
+    for (const struct event *at = channel->events.first; at; at = at->next)
+        if (at->seq > seq)
+            s_emit(self, channel, at);
+}
+
+/* OPEN while nobody has acknowledged it, else ADOPT; then what is unacknowledged. */
+static void s_announce(struct worker_commands *self, struct channel *channel)
+{
+    const struct event *first = channel->events.first;
+    if (!first || first->verb != EVENT_OPEN) {
+        char head[1024], id[CHANNEL_ID_ROOM];
+        const char *json = channel->adopt ? channel->adopt : "{}";
+        channel_id_text(channel, id);
+        int size = snprintf(head, sizeof head, "ADOPT %s %llu %s %s %u%s", id,
+                            (unsigned long long)channel->events.acked, channel->service->name,
+                            channel->bound ? channel->bound : "-", channel->gen,
+                            channel->is_websocket ? " ws=1" : "");
+        s_send(self, head, (size_t)size, json, strlen(json));
+    }
+    s_emit_after(self, channel, 0);
+}
+
+static void s_announce_all(struct worker_commands *self, const struct bus_item *item)
+{
+    struct channel *at, *next;
+    self->is_linked = true;
+    HASH_ITER(hh, self->host->table, at, next)
+    {
+        if (!at->service)
+            continue;
+        if (item->full)
+            s_announce(self, at);
+        else
+            s_emit_after(self, at, 0);
+    }
+    struct bus_item *done = bus_item_new(BUS_ANNOUNCED, NULL, 0);
+    done->c = item->c;
+    bus_lane_send(self->lane, done);
+}
+
+/* A new life of the edge: the old channels end, and nobody is told over the bus, because the
+ * broker closes what belonged to the old epoch. */
+static void s_end_epoch(struct worker_commands *self, const struct bus_item *item)
+{
+    struct channel *at, *next;
+    self->is_linked = false;
+    HASH_ITER(hh, self->host->table, at, next)
+    {
+        if (!at->service)
+            continue;
+        at->service->events -= at->events.count;
+        at->service->bytes -= at->events.bytes;
+        event_queue_clear(&at->events);
+        at->service = NULL;
+        if (at->carried)
+            at->carrier->end(at, "bus-lost");
+        else
+            channel_destroy(&at);
+    }
+    snprintf(self->host->prefix, sizeof self->host->prefix, "%s", item->data);
+    bus_lane_send(self->lane, bus_item_new(BUS_ENDED, NULL, 0));
+}
+
+/* ---- commands ----------------------------------------------------------------------------- */
+
+struct s_command {
+    struct wire_record record;
+    struct blob *blob;
+    uint64_t c;     // number
+    uint64_t reply; // c when an answer is wanted, else 0
+};
+
+static struct channel *s_channel(struct worker_commands *self, struct wire_text id)
+{
+    uint64_t number;
+    if (channel_id_parse(self->host, id.data, id.size, &number) < 0)
+        return NULL;
+    return channel_find(self->host, number);
+}
+
+static const char *s_text(struct wire_text text, char *out, size_t room)
+{
+    return wire_unescape(text, out, room) < 0 ? NULL : out;
+}
+
+static void s_gone(struct worker_commands *self, const struct s_command *command,
+                   struct wire_text id)
+{
+    char head[TEXT_ROOM];
+    int size = snprintf(head, sizeof head, "GONE %.*s", (int)id.size, id.data);
+    if (size > 0 && (size_t)size < sizeof head)
+        s_send(self, head, (size_t)size, NULL, 0);
+    worker_commands_answer(self->host, command->reply, "gone");
+}
+
+/* A positional status at index `at`, where the token is no option; 0 without. */
+static int s_status_at(const struct wire_record *record, size_t at)
+{
+    int status = 0;
+    if (record->count > at && !memchr(record->token[at].data, '=', record->token[at].size) &&
+        wire_int(record->token[at], &status) < 0)
+        return -1;
+    return status;
+}
+
+static int s_option_int(const struct wire_record *record, const char *key, int missing)
+{
+    struct wire_text text = wire_option(record, 3, key);
+    int value = missing;
+    if (text.data && wire_int(text, &value) < 0)
+        return -1;
+    return value;
+}
+
+static void s_send_options(const struct s_command *command, struct send_options *options)
+{
+    const struct wire_record *record = &command->record;
+    struct wire_text length = wire_option(record, 3, "length");
+    struct wire_text format = wire_option(record, 3, "format");
+    struct wire_text want = wire_option(record, 3, "want");
+    uint64_t size = 0;
+    *options = (struct send_options){
+        .status = s_option_int(record, "status", 0),
+        .close = s_option_int(record, "close", 0),
+        .length = length.data && wire_u64(length, &size) == 0 ? (int64_t)size : -1,
+        .is_sse = format.data && wire_is(format, "sse"),
+        .want_written = want.data && wire_is(want, "written"),
+        .receipt = command->reply,
+    };
+}
+
+static void s_take_send(struct worker_commands *self, struct s_command *command)
+{
+    struct send_options options;
+    struct wire_text list = command->record.token[2];
+    struct message message = {.data = command->record.payload,
+                              .size = command->record.payload_size,
+                              .source = command->blob,
+                              .is_binary = wire_option(&command->record, 3, "bin").data != NULL};
+    s_send_options(command, &options);
+    if (!message.data)
+        message.data = command->blob->data + command->blob->size;
+    while (list.size > 0) {
+        const char *comma = memchr(list.data, ',', list.size);
+        struct wire_text id = {list.data, comma ? (size_t)(comma - list.data) : list.size};
+        uint64_t number;
+        list.data += comma ? id.size + 1 : id.size;
+        list.size -= comma ? id.size + 1 : id.size;
+        if (channel_id_parse(self->host, id.data, id.size, &number) < 0 ||
+            number % self->host->workers != self->host->index)
+            continue; // another worker's
+        struct channel *channel = channel_find(self->host, number);
+        if (!channel) {
+            s_gone(self, command, id);
+            continue;
+        }
+        const char *error = channel->carried
+                                ? channel->carrier->send(channel, &message, &options)
+                                : "gone";
+        if (error || !options.want_written)
+            worker_commands_answer(self->host, command->reply, error);
+    }
+    message_clear(&message);
+}
+
+static void s_take_close(struct worker_commands *self, struct s_command *command,
+                         struct channel *channel)
+{
+    const struct wire_record *record = &command->record;
+    int status = s_status_at(record, 3);
+    const char *error = "value";
+    if (status >= 0)
+        error = channel->carried ? channel->carrier->close(channel, status, record->payload,
+                                                           record->payload_size)
+                                 : NULL;
+    worker_commands_answer(self->host, command->reply, error);
+}
+
+static void s_take_accept(struct worker_commands *self, struct s_command *command,
+                          struct channel *channel)
+{
+    char text[TEXT_ROOM];
+    const struct wire_record *record = &command->record;
+    struct wire_text option = wire_option(record, 3, "protocol");
+    const char *protocol = option.data ? s_text(option, text, sizeof text) : NULL;
+    const char *error = channel->carried ? NULL : "gone";
+    if (!error && option.data && !protocol)
+        error = "value";
+    if (!error)
+        error = channel->carrier->accept(channel, protocol, record->payload, record->payload_size);
+    worker_commands_answer(self->host, command->reply, error);
+}
+
+static void s_take_subscription(struct worker_commands *self, struct s_command *command,
+                                struct channel *channel, bool more)
+{
+    char topic[TEXT_ROOM];
+    const struct wire_record *record = &command->record;
+    const char *name = record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
+    if (!name || !channel_is_open(channel)) {
+        worker_commands_answer(self->host, command->reply, name ? "gone" : "value");
+        return;
+    }
+    if (more)
+        hub_subscribe(self->hub, channel, name);
+    else
+        hub_unsubscribe(self->hub, channel, name);
+    worker_commands_answer(self->host, command->reply, NULL);
+}
+
+/* The bus counted a subscription of a channel that is not there. */
+static void s_undo_subscription(struct worker_commands *self, const struct wire_record *record)
+{
+    char topic[TEXT_ROOM];
+    const char *name = record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
+    if (name)
+        bus_lane_send(self->lane, bus_item_new(BUS_UNSUB, name, strlen(name)));
+}
+
+/* The former worker died with events that it had been sent: docs/protocol/1-bus.md 5.2, 6 and 7. */
+static void s_count_try(struct channel *channel, uint64_t tried)
+{
+    struct event_queue *events = &channel->events;
+    const struct event *first = events->first;
+    bool lost_open = first && first->verb == EVENT_OPEN && tried >= 1 && channel->is_unsafe &&
+                     !channel->redeliver_all;
+    bool lost_body = !channel->is_websocket && events->acked >= 2 &&
+                     channel->state == CHANNEL_OPENING; // parts of it are nowhere any more
+    bool poison = event_queue_tried(events, tried);
+    if (!lost_open && !lost_body && !poison)
+        return;
+    if (channel->carried)
+        channel->carrier->end(channel, poison ? "poison" : "worker-lost");
+    if (poison || lost_open)
+        channel_acked(channel, lost_open && !poison ? 1 : tried);
+}
+
+static void s_take_resend(struct worker_commands *self, struct s_command *command,
+                          struct channel *channel)
+{
+    const struct wire_record *record = &command->record;
+    struct wire_text from = wire_option(record, 4, "from");
+    struct wire_text tried = wire_option(record, 4, "tried");
+    uint64_t seq = 0, gen = 0;
+    if (record->count < 4 || wire_u64(record->token[3], &gen) < 0 || !channel->service)
+        return;
+    if (from.data && wire_u64(from, &seq) == 0) {
+        s_emit_after(self, channel, seq);
+        return;
+    }
+    channel->gen = (uint32_t)gen;
+    free(channel->bound);
+    channel->bound = NULL;
+    bool was_linked = self->is_linked;
+    self->is_linked = false; // what s_count_try adds goes out with the announcement
+    if (tried.data && wire_u64(tried, &seq) == 0)
+        s_count_try(channel, seq);
+    self->is_linked = was_linked;
+    s_announce(self, channel);
+}
+
+static void s_take_bound(struct s_command *command, struct channel *channel)
+{
+    if (command->record.count < 4)
+        return;
+    free(channel->bound);
+    channel->bound =
+        mem_strndup(command->record.token[3].data, command->record.token[3].size);
+}
+
+static void s_for_channel(struct worker_commands *self, struct s_command *command)
+{
+    const struct wire_record *record = &command->record;
+    struct wire_text verb = record->token[0];
+    struct channel *channel = s_channel(self, record->token[2]);
+    if (!channel) {
+        if (wire_is(verb, "SUB"))
+            s_undo_subscription(self, record);
+        s_gone(self, command, record->token[2]);
+    } else if (wire_is(verb, "CLOSE")) {
+        s_take_close(self, command, channel);
+    } else if (wire_is(verb, "ACCEPT")) {
+        s_take_accept(self, command, channel);
+    } else if (wire_is(verb, "SUB") || wire_is(verb, "UNSUB")) {
+        bool more = wire_is(verb, "SUB");
+        if (more && !channel_is_open(channel))
+            s_undo_subscription(self, record);
+        s_take_subscription(self, command, channel, more);
+    } else if (wire_is(verb, "RESEND")) {
+        s_take_resend(self, command, channel);
+    } else if (wire_is(verb, "BOUND")) {
+        s_take_bound(command, channel);
+    }
+}
+
+/* ---- records that name no channel of ours ------------------------------------------------- */
+
+static void s_take_acks(struct worker_commands *self, const struct wire_record *record)
+{
+    const char *at = (const char *)record->payload;
+    const char *end = at + record->payload_size;
+    while (at && at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((line_end ? line_end : end) - at);
+        const char *space = memchr(at, ' ', size);
+        uint64_t seq;
+        if (space) {
+            struct wire_text id = {at, (size_t)(space - at)};
+            struct wire_text number = {space + 1, size - id.size - 1};
+            struct channel *channel = s_channel(self, id);
+            if (channel && wire_u64(number, &seq) == 0)
+                channel_acked(channel, seq);
+        }
+        at += size + 1;
+    }
+}
+
+static void s_take_flow(struct worker_commands *self, const struct wire_record *record)
+{
+    char name[TEXT_ROOM];
+    if (record->count < 4 || !s_text(record->token[2], name, sizeof name))
+        return;
+    struct service *service = channel_service(self->host, name);
+    bool has_worker = wire_is(record->token[3], "1");
+    if (service->has_worker == has_worker)
+        return;
+    service->has_worker = has_worker;
+    struct channel *at, *next;
+    HASH_ITER(hh, self->host->table, at, next)
+    {
+        if (at->service == service && at->carried)
+            at->carrier->flow(at);
+    }
+}
+
+static uint64_t s_except(struct worker_commands *self, const struct wire_record *record)
+{
+    struct wire_text text = wire_option(record, 4, "except");
+    uint64_t id = 0;
+    if (text.data && channel_id_parse(self->host, text.data, text.size, &id) < 0)
+        return 0;
+    return id;
+}
+
+static void s_take_topic(struct worker_commands *self, struct s_command *command)
+{
+    char topic[TEXT_ROOM], position[TEXT_ROOM];
+    const struct wire_record *record = &command->record;
+    bool is_lost = wire_is(record->token[0], "LOST");
+    size_t at = is_lost ? 4 : 3;
+    if (record->count <= at || !s_text(record->token[2], topic, sizeof topic) ||
+        !s_text(record->token[at], position, sizeof position))
+        return;
+    struct message message = {.data = record->payload,
+                              .size = record->payload_size,
+                              .source = command->blob,
+                              .is_binary = wire_option(record, 4, "bin").data != NULL,
+                              .topic = topic,
+                              .cursor = position};
+    if (is_lost)
+        hub_lost(self->hub, topic, position);
+    else if (wire_is(record->token[0], "TOP"))
+        hub_top(self->hub, topic, position);
+    else
+        hub_publish(self->hub, &message, s_except(self, record));
+    message_clear(&message);
+}
+
+static void s_take_command(struct worker_commands *self, struct blob *blob)
+{
+    struct s_command command = {.blob = blob};
+    const struct wire_record *record = &command.record;
+    if (wire_read(blob->data, blob->size, &command.record) < 0 || record->count < 3 ||
+        wire_u64(record->token[1], &command.c) < 0)
+        return;
+    struct wire_text verb = record->token[0];
+    gateway_metrics_command();
+    if (wire_option(record, 3, "reply").data)
+        command.reply = command.c;
+    if (wire_is(verb, "SEND"))
+        s_take_send(self, &command);
+    else if (wire_is(verb, "ACK"))
+        s_take_acks(self, record);
+    else if (wire_is(verb, "FLOW"))
+        s_take_flow(self, record);
+    else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
+        s_take_topic(self, &command);
+    else
+        s_for_channel(self, &command);
+}
+
+void worker_commands_take(struct worker_commands *self, const struct bus_item *item)
+{
+    switch (item->kind) {
+    case BUS_COMMAND:
+        s_take_command(self, item->blob);
+        break;
+    case BUS_LINK_DOWN:
+        self->is_linked = false;
+        break;
+    case BUS_ANNOUNCE:
+        s_announce_all(self, item);
+        break;
+    case BUS_EPOCH:
+        s_end_epoch(self, item);
+        break;
+    default:
+        break;
+    }
+}
