@@ -14,7 +14,8 @@ void dispatch_become(struct channel *channel, enum channel_state next)
     bool kept = channel->state == CHANNEL_ASKED || channel->state == CHANNEL_MOVING;
     bool keep = next == CHANNEL_ASKED || next == CHANNEL_MOVING;
     assert(worker || next == CHANNEL_UNBOUND);
-    if (kept && worker)
+    assert(!kept || (worker && worker->asked > 0));
+    if (kept)
         worker->asked--;
     if (keep)
         worker->asked++;

@@ -26,6 +26,16 @@ static bool s_is_own(const struct from *from, struct wire_text id)
     return false;
 }
 
+/* The channel of a record, if it is known.  One that this edge has given up, and whose
+ * CLOSE the broker owes, cannot come back: *gone_out says so. */
+static struct channel *s_find(const struct from *from, bool *gone_out)
+{
+    struct channel *channel =
+        channel_find(&from->core->channels, s_token(from->record, 1));
+    *gone_out = channel && channel->edge != from->edge;
+    return *gone_out ? NULL : channel;
+}
+
 /* A channel that was not known. */
 static struct channel *s_new_channel(const struct from *from, struct service *service,
                                      uint64_t gen)
@@ -118,10 +128,11 @@ static void s_open(const struct from *from)
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
-    struct service *service = s_service(from, 3, 4, &gen);
+    bool gone;
+    struct channel *channel = s_find(from, &gone);
+    struct service *service = gone ? NULL : s_service(from, 3, 4, &gen);
     if (!service)
         return;
-    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
     if (!channel) {
         channel = s_new_channel(from, service, gen);
         s_place(core, channel);
@@ -151,14 +162,15 @@ static void s_adopt(const struct from *from)
 {
     struct core *core = from->core;
     uint64_t acked, gen;
-    struct service *service = s_service(from, 3, 5, &gen);
+    bool gone;
+    struct channel *channel = s_find(from, &gone);
+    struct service *service = gone ? NULL : s_service(from, 3, 5, &gen);
     if (!service)
         return;
     if (wire_u64(s_token(from->record, 2), &acked) < 0) {
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
-    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
     bool known = channel != NULL;
     if (!known) {
         channel = s_new_channel(from, service, gen);
@@ -191,7 +203,8 @@ static void s_plain_event(const struct from *from, enum event_kind kind, const c
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
-    struct channel *channel = channel_find(&core->channels, s_token(from->record, 1));
+    bool gone;
+    struct channel *channel = s_find(from, &gone);
     if (!channel) {
         core_dropped(core, CORE_DROP_CHANNEL);
         return;
@@ -237,8 +250,8 @@ static void s_close(const struct from *from)
 
 static void s_gone(const struct from *from)
 {
-    struct channel *channel =
-        channel_find(&from->core->channels, s_token(from->record, 1));
+    bool gone;
+    struct channel *channel = s_find(from, &gone);
     if (channel)
         dispatch_orphan(from->core, channel);
     else
