@@ -144,7 +144,8 @@ static const char *s_split(char *line, size_t size, struct http_field *field)
     return NULL;
 }
 
-/* Finds the empty line.  Returns the size of the head with it, or -EPROTO; counts the lines. */
+/* Finds the empty line.  Returns the size of the head with it, or -EPROTO; counts the
+ * lines. */
 static int64_t s_measure(const char *data, size_t size, size_t *lines)
 {
     size_t at = 0;
@@ -162,7 +163,8 @@ static int64_t s_measure(const char *data, size_t size, size_t *lines)
     return -EPROTO;
 }
 
-/* Every line of the copy, which ends with one, to a field.  NULL, or the rule that is broken. */
+/* Every line of the copy, which ends with one, to a field.  NULL, or the rule that is
+ * broken. */
 static const char *s_read_lines(struct http_head *head, size_t size, bool as_protocol)
 {
     for (char *line = head->copy, *end = line + size; line < end && *line != '\n';) {
@@ -199,7 +201,8 @@ int64_t http_head_read(const void *payload, size_t size, bool as_protocol,
                                : s_measure(payload, size, &lines);
     *head = (struct http_head){.content_length = -1};
     if (used < 0) {
-        *why = as_protocol ? "something follows the header lines" : "the empty line is missing";
+        *why = as_protocol ? "something follows the header lines"
+                           : "the empty line is missing";
         return used;
     }
     head->copy = malloc((size_t)used + 1);
@@ -228,5 +231,6 @@ void http_head_clear(struct http_head *head)
 
 bool http_status_has_body(int status, bool is_head_request)
 {
-    return !is_head_request && status >= 200 && status != 204 && status != 205 && status != 304;
+    return !is_head_request && status >= 200 && status != 204 && status != 205 &&
+           status != 304;
 }

@@ -1,5 +1,5 @@
-/* http_head: the head that an application puts into its first SEND, and what of it goes on the wire.
- * Pure.  docs/protocol/1-bus.md section 4.4. */
+/* http_head: the head that an application puts into its first SEND, and what of it goes
+ * on the wire. Pure.  docs/protocol/1-bus.md section 4.4. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,7 +12,7 @@ struct http_field {
 };
 
 struct http_head {
-    char *copy; // private; owns the texts
+    char *copy;                // private; owns the texts
     struct http_field *fields; // without those that the gateway owns (framing)
     size_t count;
     bool has_connection_close; // the application asked for `Connection: close`
@@ -21,14 +21,16 @@ struct http_head {
 };
 
 /* Read `name: value LF ... LF` from the front of the payload.
- *   as_protocol  true for ACCEPT: the payload is only header lines, the empty line may be missing;
- *                Connection, Upgrade and Sec-WebSocket-* are then refused
- * Returns the number of payload bytes that the head takes (the body follows); -EPROTO when a name
- * is no token, a value has a CR, NUL or control character, or the empty line is missing; *why says
- * which.  Dropped silently: Content-Length (kept as a number), Transfer-Encoding, Keep-Alive,
- * Upgrade, Connection (only `close` is kept), Trailer.  On success free with http_head_clear. */
-int64_t http_head_read(const void *payload, size_t size, bool as_protocol, struct http_head *head,
-                       const char **why);
+ *   as_protocol  true for ACCEPT: the payload is only header lines, the empty line may be
+ * missing; Connection, Upgrade and Sec-WebSocket-* are then refused Returns the number of
+ * payload bytes that the head takes (the body follows); -EPROTO when a name is no token,
+ * a value has a CR, NUL or control character, or the empty line is missing; *why says
+ * which.  Dropped silently: Content-Length (kept as a number), Transfer-Encoding,
+ * Keep-Alive, Upgrade, Connection (only `close` is kept), Trailer.  On success free with
+ * http_head_clear. */
+int64_t http_head_read(const void *payload, size_t size, bool as_protocol,
+                       struct http_head *head, const char **why);
 void http_head_clear(struct http_head *head);
-/* Has a response of this status to this method a body on the wire? (HEAD, 1xx, 204, 205, 304: no) */
+/* Has a response of this status to this method a body on the wire? (HEAD, 1xx, 204, 205,
+ * 304: no) */
 bool http_status_has_body(int status, bool is_head_request);

@@ -52,7 +52,7 @@ const char *http_request_header(const struct http_request *request, const char *
     return NULL;
 }
 
-/* ---- lists (RFC 9110 section 5.6.1) ---------------------------------------------------------- */
+/* ---- lists (RFC 9110 section 5.6.1) ------------------------------------------------ */
 
 static void s_trim(const char **text, size_t *size)
 {
@@ -98,10 +98,10 @@ bool http_request_has_token(const struct http_request *request, const char *name
     return false;
 }
 
-/* ---- the request line (RFC 9112 section 3) --------------------------------------------------- */
+/* ---- the request line (RFC 9112 section 3) ----------------------------------------- */
 
-/* Method names are case-sensitive and all registered ones are in capitals; a name in small letters
- * is a client's fault. */
+/* Method names are case-sensitive and all registered ones are in capitals; a name in
+ * small letters is a client's fault. */
 static bool s_is_method(const char *method)
 {
     size_t size = strspn(method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
@@ -159,18 +159,19 @@ static int s_check_line(const struct http_request *request, const char **why)
     if (strlen(request->target) > HTTP_TARGET_MAX)
         return s_refuse(why, 414, "the target is longer than 8191 bytes");
     if (!s_is_visible(request->target))
-        return s_refuse(why, 400, "the target has a space, a control or a non-ASCII character");
+        return s_refuse(why, 400,
+                        "the target has a space, a control or a non-ASCII character");
     if (!s_has_form(request->method, request->target))
         return s_refuse(why, 400, "the target is no path, absolute form, authority or *");
     return 0;
 }
 
-/* ---- header lines ---------------------------------------------------------------------------- */
+/* ---- header lines ------------------------------------------------------------------ */
 
 static int s_check_headers(const struct http_request *request, const char **why)
 {
-    size_t head = strlen(request->method) + strlen(request->target) + strlen(request->version) +
-                  strlen("  \r\n\r\n");
+    size_t head = strlen(request->method) + strlen(request->target) +
+                  strlen(request->version) + strlen("  \r\n\r\n");
     for (size_t at = 0; at < request->header_count; at++) {
         const struct http_header *header = &request->headers[at];
         size_t name = strlen(header->name);
@@ -188,7 +189,7 @@ static int s_check_headers(const struct http_request *request, const char **why)
     return 0;
 }
 
-/* ---- Host (RFC 9110 section 7.2, RFC 3986 section 3.2.2) ------------------------------------- */
+/* ---- Host (RFC 9110 section 7.2, RFC 3986 section 3.2.2) --------------------------- */
 
 static bool s_is_port(const char *text, size_t size)
 {
@@ -257,11 +258,12 @@ static int s_check_host(const struct http_request *request, const char **why)
     if (count == 0)
         return s_is_10(request) ? 0 : s_refuse(why, 400, "Host is missing");
     if (!s_is_host(http_request_header(request, "Host")))
-        return s_refuse(why, 400, "Host is not a host with an optional port from 0 to 65535");
+        return s_refuse(why, 400,
+                        "Host is not a host with an optional port from 0 to 65535");
     return 0;
 }
 
-/* ---- framing (RFC 9112 section 6) ------------------------------------------------------------ */
+/* ---- framing (RFC 9112 section 6) -------------------------------------------------- */
 
 /* 501 when other codings are asked for, 400 when it means nothing. */
 static int s_judge_codings(const char *list, const char **why)
@@ -301,7 +303,8 @@ static int s_check_coding(const struct http_request *request, struct http_body *
     return 0;
 }
 
-/* A length that 64 bits cannot hold counts as the greatest they can: it is over every limit. */
+/* A length that 64 bits cannot hold counts as the greatest they can: it is over every
+ * limit. */
 static int s_check_length(const struct http_request *request, struct http_body *body,
                           const char **why)
 {
@@ -339,14 +342,15 @@ int http_request_check(const struct http_request *request, struct http_body *bod
     return status;
 }
 
-/* ---- the target ------------------------------------------------------------------------------ */
+/* ---- the target -------------------------------------------------------------------- */
 
 void http_request_split(const char *target, const char **path, size_t *path_size,
                         const char **query, size_t *query_size)
 {
     size_t scheme = target[0] == '/' ? 0 : s_scheme_size(target);
     bool is_path = target[0] == '/' || scheme > 0;
-    const char *start = scheme > 0 ? target + scheme + strcspn(target + scheme, "/?") : target;
+    const char *start =
+        scheme > 0 ? target + scheme + strcspn(target + scheme, "/?") : target;
     *path = start;
     *path_size = is_path ? strcspn(start, "?") : strlen(start);
     bool has_query = start[*path_size] == '?';
@@ -362,24 +366,31 @@ static int s_hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-int http_unescape(const char *text, size_t size, bool plus_is_space, char *out, size_t room)
+/* The byte that "%XX" stands for, or negative. */
+static int s_escaped(const char *text, size_t size)
+{
+    int high = size >= 3 ? s_hex(text[1]) : -1;
+    int low = size >= 3 ? s_hex(text[2]) : -1;
+    return high < 0 || low < 0 ? -EPROTO : high << 4 | low;
+}
+
+int http_unescape(const char *text, size_t size, bool plus_is_space, char *out,
+                  size_t room)
 {
     size_t filled = 0;
     for (size_t at = 0; at < size; at++) {
-        char byte = text[at];
-        if (byte == '%') {
-            int high = size - at >= 3 ? s_hex(text[at + 1]) : -1;
-            int low = size - at >= 3 ? s_hex(text[at + 2]) : -1;
-            if (high < 0 || low < 0)
-                return -EPROTO;
-            byte = (char)(high << 4 | low);
-            at += 2;
-        } else if (byte == '+' && plus_is_space) {
+        int byte = (unsigned char)text[at];
+        if (byte == '+' && plus_is_space)
             byte = ' ';
+        if (byte == '%') {
+            byte = s_escaped(text + at, size - at);
+            if (byte < 0)
+                return byte;
+            at += 2;
         }
         if (filled == room)
             return -EMSGSIZE;
-        out[filled++] = byte;
+        out[filled++] = (char)byte;
     }
     return (int)filled;
 }
@@ -389,27 +400,34 @@ static bool s_is_named(const char *text, size_t size, const char *name)
 {
     char copy[64];
     int got = http_unescape(text, size, true, copy, sizeof copy);
-    return got >= 0 && (size_t)got == strlen(name) && memcmp(copy, name, (size_t)got) == 0;
+    return got >= 0 && (size_t)got == strlen(name) &&
+           memcmp(copy, name, (size_t)got) == 0;
+}
+
+/* Decodes a value as a text, in which %00 has no place. */
+static int s_decode_value(const char *text, size_t size, char *out, size_t room)
+{
+    int got = http_unescape(text, size, true, out, room - 1);
+    if (got < 0)
+        return got;
+    out[got] = 0;
+    return strlen(out) == (size_t)got ? got : -EPROTO;
 }
 
 int http_request_query(const char *query, size_t query_size, const char *name, char *out,
                        size_t room)
 {
-    const char *end = query + query_size;
-    for (const char *pair = query; query_size > 0 && pair < end;) {
-        const char *pair_end = memchr(pair, '&', (size_t)(end - pair));
-        pair_end = pair_end ? pair_end : end;
-        const char *equals = memchr(pair, '=', (size_t)(pair_end - pair));
-        const char *key_end = equals ? equals : pair_end;
-        const char *value = equals ? equals + 1 : pair_end;
-        if (s_is_named(pair, (size_t)(key_end - pair), name)) {
-            int got = http_unescape(value, (size_t)(pair_end - value), true, out, room - 1);
-            if (got < 0)
-                return got;
-            out[got] = 0;
-            return strlen(out) == (size_t)got ? got : -EPROTO; // %00 ends no text
-        }
-        pair = pair_end + 1;
+    while (query_size > 0) {
+        const char *end = memchr(query, '&', query_size);
+        size_t pair = end ? (size_t)(end - query) : query_size;
+        const char *equals = memchr(query, '=', pair);
+        size_t key = equals ? (size_t)(equals - query) : pair;
+        size_t value = equals ? key + 1 : pair;
+        if (s_is_named(query, key, name))
+            return s_decode_value(query + value, pair - value, out, room);
+        size_t used = pair + (end != NULL);
+        query += used;
+        query_size -= used;
     }
     return -ENOENT;
 }

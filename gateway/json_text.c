@@ -74,7 +74,9 @@ static void s_base64_group(const uint8_t *data, size_t size, char out[4])
     for (size_t at = 0; at < 3; at++)
         bits = bits << 8 | (at < size ? data[at] : 0);
     for (size_t at = 0; at < 4; at++)
-        out[at] = at <= size ? alphabet[bits >> (18 - 6 * at) & 63] : '=';
+        out[at] = '=';
+    for (size_t at = 0; at <= size; at++)
+        out[at] = alphabet[bits >> (18 - 6 * at) & 63];
 }
 
 static int s_base64(struct bytes *out, const uint8_t *data, size_t size)

@@ -1,5 +1,5 @@
-/* json_text: a text as a JSON string, quotes included.  Pure.  RFC 8259 section 7: escaped are the
- * quote, the backslash, control characters, and 0x7F. */
+/* json_text: a text as a JSON string, quotes included.  Pure.  RFC 8259 section 7:
+ * escaped are the quote, the backslash, control characters, and 0x7F. */
 #pragma once
 
 #include "common/bytes.h"

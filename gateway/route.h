@@ -17,6 +17,8 @@ struct route {
     char *topic;   // ROUTE_TOPIC, with {x}
     bool accept_by_backend;
     bool redeliver_all;
+    char *params[ROUTE_PARAMS_MAX]; // names of the path's {x}, in order
+    size_t param_count;
     char **origins; // allowed besides the request's own host
     size_t origin_count;
     int64_t open_timeout_ms, answer_timeout_ms; // -1: the setting's value; 0: none
@@ -26,9 +28,9 @@ struct route_table;
 
 struct route_table *route_table_new(void);
 void route_table_destroy(struct route_table **self_p);
-/* Add a route; names and values of its options as in the file (path, service, topic, accept,
- * redeliver, origin (repeatable), open-timeout, answer-timeout).
- * Returns 0, or -EINVAL and *why gets a malloc()ed line that names route, key, value and rule. */
+/* Add a route; names and values of its options as in the file (path, service, topic,
+ * accept, redeliver, origin (repeatable), open-timeout, answer-timeout). Returns 0, or
+ * -EINVAL and *why gets a malloc()ed line that names route, key, value and rule. */
 int route_table_add(struct route_table *self, const char *name, const char *const *keys,
                     const char *const *values, size_t count, char **why);
 /* The default route, everything to service "default"; when no routes were given. */
@@ -41,8 +43,10 @@ struct route_match {
     const char *name[ROUTE_PARAMS_MAX]; // borrowed from the route
     char value[ROUTE_PARAMS_MAX][ROUTE_PARAM_ROOM];
 };
-/* 0; 404 no route; 400 a parameter with "/", "*", a space, a control or non-ASCII byte, or a bad escape. */
+/* 0; 404 no route; 400 a parameter with "/", "*", a space, a control or non-ASCII byte,
+ * or a bad escape. */
 int route_table_match(const struct route_table *self, const char *path, size_t path_size,
                       struct route_match *match);
-/* The topic of a ROUTE_TOPIC match with its {x} filled in: size, or -EMSGSIZE over 255 bytes. */
+/* The topic of a ROUTE_TOPIC match with its {x} filled in: size, or -EMSGSIZE over 255
+ * bytes. */
 int route_match_topic(const struct route_match *match, char *out, size_t room);

@@ -39,8 +39,8 @@ static int s_data(struct bytes *out, const uint8_t *data, size_t size)
     }
 }
 
-int sse_event_write(struct bytes *out, const char *id, const char *event, const void *data,
-                    size_t size)
+int sse_event_write(struct bytes *out, const char *id, const char *event,
+                    const void *data, size_t size)
 {
     int result = 0;
     if (id)

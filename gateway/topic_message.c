@@ -12,8 +12,9 @@ static int s_member(struct bytes *out, const char *before, const char *text)
     return result < 0 ? result : json_text_write(out, text, strlen(text));
 }
 
-int topic_message_json(struct bytes *out, const char *cursor, const char *topic, const void *data,
-                       size_t size, bool is_binary)
+// NOLINTNEXTLINE(readability-function-size): a publication has these parts
+int topic_message_json(struct bytes *out, const char *cursor, const char *topic,
+                       const void *data, size_t size, bool is_binary)
 {
     bool as_text = !is_binary && utf8_is_valid(data, size);
     const char *key = as_text ? ",\"data\":" : ",\"base64\":";
@@ -23,7 +24,8 @@ int topic_message_json(struct bytes *out, const char *cursor, const char *topic,
     if (result == 0)
         result = bytes_append(out, key, strlen(key));
     if (result == 0)
-        result = as_text ? json_text_write(out, data, size) : json_text_write_base64(out, data, size);
+        result = as_text ? json_text_write(out, data, size)
+                         : json_text_write_base64(out, data, size);
     return result < 0 ? result : bytes_append(out, "}", 1);
 }
 
@@ -33,8 +35,8 @@ int topic_message_ready_json(struct bytes *out, const char *cursor)
     return result < 0 ? result : bytes_append(out, "}", 1);
 }
 
-int topic_message_gap_json(struct bytes *out, const char *topic, const char *from, const char *to,
-                           const char *reason)
+int topic_message_gap_json(struct bytes *out, const char *topic, const char *from,
+                           const char *to, const char *reason)
 {
     int result = s_member(out, "{\"gap\":{\"topic\":", topic);
     if (result == 0 && from)

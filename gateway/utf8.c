@@ -26,9 +26,11 @@ static bool s_begin(struct utf8 *self, uint8_t byte)
     if (byte < 0xE0)
         s_expect(self, 1, UTF8_LEAST, UTF8_MOST);
     else if (byte < 0xF0)
-        s_expect(self, 2, byte == 0xE0 ? 0xA0 : UTF8_LEAST, byte == 0xED ? 0x9F : UTF8_MOST);
+        s_expect(self, 2, byte == 0xE0 ? 0xA0 : UTF8_LEAST,
+                 byte == 0xED ? 0x9F : UTF8_MOST);
     else
-        s_expect(self, 3, byte == 0xF0 ? 0x90 : UTF8_LEAST, byte == 0xF4 ? 0x8F : UTF8_MOST);
+        s_expect(self, 3, byte == 0xF0 ? 0x90 : UTF8_LEAST,
+                 byte == 0xF4 ? 0x8F : UTF8_MOST);
     return true;
 }
 

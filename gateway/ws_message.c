@@ -11,12 +11,12 @@
 enum s_lent { LENT_NOTHING, LENT_MESSAGE, LENT_CONTROL };
 
 struct ws_message {
-    struct bytes whole;   // payload of earlier frames and reads; its limit is the message's
-    uint8_t *control;     // payload of a control frame that comes in pieces, or NULL
-    uint64_t left;        // bytes of the frame under way still to come
+    struct bytes whole; // payload of earlier frames and reads; its limit is the message's
+    uint8_t *control;   // payload of a control frame that comes in pieces, or NULL
+    uint64_t left;      // bytes of the frame under way still to come
     uint8_t header[WS_HEADER_MAX - 1]; // an unfinished header
     uint8_t header_size;
-    uint8_t mask[4];      // of the frame under way, its next byte first
+    uint8_t mask[4]; // of the frame under way, its next byte first
     struct utf8 text;
     uint8_t control_size; // bytes in control
     uint8_t opcode;       // of the frame under way
@@ -24,7 +24,7 @@ struct ws_message {
     uint8_t lent;         // enum s_lent
     bool in_frame;        // a header was read, its payload is not complete
     bool fin;
-    bool ended;           // CLOSE or FAILED was reported
+    bool ended; // CLOSE or FAILED was reported
 };
 
 /* Ten thousand idle connections have one each. */
@@ -73,7 +73,7 @@ static void s_fail(struct ws_message *self, uint16_t code, const char *reason,
     *event = (struct ws_event){.kind = WS_EVENT_FAILED, .code = code, .reason = reason};
 }
 
-/* ---- headers ------------------------------------------------------------------------------- */
+/* ---- headers ----------------------------------------------------------------------- */
 
 /* Sections 5.1, 5.2 and 5.4: what the first two bytes of a header can break, or NULL. */
 static const char *s_rule_of_start(const struct ws_message *self, const uint8_t *header)
@@ -115,8 +115,8 @@ static void s_begin_frame(struct ws_message *self, const struct ws_frame *frame,
     self->in_frame = true;
 }
 
-/* `header` starts with what was kept of it.  Returns the header's size, or 0 when it is not
- * complete or wrong. */
+/* `header` starts with what was kept of it.  Returns the header's size, or 0 when it is
+ * not complete or wrong. */
 static size_t s_judge_header(struct ws_message *self, const uint8_t *header, size_t size,
                              struct ws_event *event)
 {
@@ -159,7 +159,7 @@ static size_t s_read_header(struct ws_message *self, const uint8_t *data, size_t
     return more;
 }
 
-/* ---- payload ------------------------------------------------------------------------------- */
+/* ---- payload ----------------------------------------------------------------------- */
 
 /* Eight bytes at a time; afterwards the mask begins with the next byte's. */
 static void s_unmask(uint8_t mask[4], uint8_t *data, size_t size)
@@ -175,7 +175,7 @@ static void s_unmask(uint8_t mask[4], uint8_t *data, size_t size)
         memcpy(data + at, &word, sizeof word);
     }
     for (size_t rest = 0; at + rest < size; rest++)
-        data[at + rest] ^= mask[rest];
+        data[at + rest] ^= mask[rest % 4];
     uint8_t old[4];
     memcpy(old, mask, 4);
     for (size_t byte = 0; byte < 4; byte++)
