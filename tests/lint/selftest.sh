@@ -92,4 +92,25 @@ finds grammar docs/protocol/1-bus.md '    tag = stray\n' 'STRAY is used'
 finds grammar docs/protocol/1-bus.md '    word = 2ALPHA\n' 'WORD is defined twice'
 finds links docs/protocol/1-bus.md '[a](gone.md)\n' 'leads nowhere'
 finds links docs/protocol/1-bus.md '[a](#gone)\n' 'no such heading'
+
+# $1 the harness' result, $2 the log, $3 the sum that must come out
+counts() {
+    printf ':test-result: %s\n' "$1" >"$tree/a.trs"
+    printf '%b' "$2" >"$tree/a.log"
+    local said
+    said=$(awk -f "$here/../support/count.awk" "$tree/a.log" | tail -n 1)
+    if [ "$said" != "$3" ]; then
+        echo "$1 with $2 is counted as $said, not $3"
+        failed=1
+    fi
+}
+
+counts PASS '100%: Checks: 12, Failures: 0, Errors: 0\n' '12 passed, 0 failed'
+counts FAIL '75%: Checks: 12, Failures: 2, Errors: 1\n' '9 passed, 3 failed'
+counts PASS 'ok a\n3 passed, 0 failed, 2 skipped\n' '3 passed, 0 failed, 2 skipped'
+counts FAIL '3 passed, 1 failed\n' '3 passed, 1 failed'
+counts FAIL '3 passed, 0 failed\n' '3 passed, 1 failed'
+counts PASS 'nothing to say\n' '1 passed, 0 failed'
+counts SKIP '' '0 passed, 0 failed, 1 skipped'
+counts FAIL 'Segmentation fault\n' '0 passed, 1 failed'
 exit $failed
