@@ -12,7 +12,7 @@
 
 #include "broker/list.h"
 #include "broker/output.h"
-#include "broker/table.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 

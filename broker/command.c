@@ -256,7 +256,7 @@ void command_send(struct request *request)
         bad = command_bad_option(request);
     if (bad) {
         core_dropped(core, CORE_DROP_VALUE);
-        answer_error(request, text, "value", bad);
+        answer_error(request, answer_first(text), "value", bad);
         return;
     }
     if (command_is_repeated(request))

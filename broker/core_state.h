@@ -122,6 +122,14 @@ static inline struct wire_text answer_key(const char *text)
     return (struct wire_text){text, __builtin_strlen(text)};
 }
 
+/* The first of several channels: the key of the answer. */
+static inline struct wire_text answer_first(struct wire_text channels)
+{
+    const char *comma = __builtin_memchr(channels.data, ',', channels.size);
+    return (struct wire_text){channels.data,
+                              comma ? (size_t)(comma - channels.data) : channels.size};
+}
+
 /* tap_record.c: what watchers see. */
 void tap_event(struct core *core, const struct channel *channel,
                const struct wire_header *header, struct wire_text payload);

@@ -8,7 +8,7 @@
 #include "broker/command_ring.h"
 #include "broker/list.h"
 #include "broker/output.h"
-#include "broker/table.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 

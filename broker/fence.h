@@ -2,7 +2,7 @@
 #pragma once
 
 #include "broker/list.h"
-#include "broker/table.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -301,6 +301,8 @@ static void s_bad(struct request *request, enum core_drop why, const char *code,
     const struct wire_record *record = request->record;
     struct wire_text key =
         record->count > 1 ? record->token[1] : (struct wire_text){"-", 1};
+    if (record->count > 1 && wire_is(record->token[0], "SEND"))
+        key = answer_first(key);
     core_dropped(request->core, why);
     if (strcmp(code, "large") == 0)
         answer_error_always(request, key, code, text);

@@ -6,7 +6,7 @@
 #include "broker/edge.h"
 #include "broker/list.h"
 #include "broker/output.h"
-#include "broker/table.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 

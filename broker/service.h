@@ -3,8 +3,8 @@
 
 #include "broker/channel.h"
 #include "broker/list.h"
-#include "broker/table.h"
 #include "broker/worker.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 

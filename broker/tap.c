@@ -1,8 +1,8 @@
 #include "broker/tap.h"
 
 #include "broker/list.h"
-#include "broker/table.h"
 #include "common/mem.h"
+#include "common/table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "broker/delivery.h"
 #include "broker/list.h"
 #include "broker/output.h"
-#include "broker/table.h"
+#include "common/table.h"
 
 #include <stdbool.h>
 

@@ -20,7 +20,7 @@
 #define CH(n)  "e1." EPOCH "." n
 #define CH2(n) "e2." EPOCH "." n
 
-enum { RIG_LINES = 4096, RIG_LINE = 700 };
+enum { RIG_LINES = 4096, RIG_LINE = 1200 };
 
 struct rig {
     struct core *core;
@@ -41,8 +41,8 @@ static inline void rig_note(struct rig *self, const char *who, const char *head,
         return;
     }
     int size = payload.data ? (int)payload.size : 0;
-    if (size > 300)
-        size = 300;
+    if (size > 800)
+        size = 800;
     char *line = self->line[self->count++];
     snprintf(line, RIG_LINE, "%s %.*s%s%.*s", who, (int)head_size, head,
              payload.data ? "|" : "", size, payload.data ? payload.data : "");
