@@ -19,8 +19,9 @@ import signal
 import sys
 import time
 import traceback
+from collections import Counter
 
-from support.waiting import scaled
+from support.waiting import scaled, wait_until
 
 VERDICTS = ("pass", "fail", "library", "differs", "skip")
 _cases = []
@@ -57,6 +58,28 @@ def case(*words, verdict="pass", shared=None, seconds=60):
     return declare
 
 
+def settle(deployment):
+    """When all clients are gone every channel must be closed, and closed once.
+
+    Returns a text that says what is wrong; None when all is well, or when a case acknowledged by
+    hand or stopped a worker, so that nobody here can know.
+    """
+    workers = [worker for worker in deployment.workers if worker.services]
+    if not all(worker.auto_ack for worker in workers):
+        return None
+
+    def count(verb):
+        return Counter(record.chan for worker in workers for record in worker.find(verb))
+
+    opened = set(count("OPEN"))
+    try:
+        wait_until(lambda: opened <= set(count("CLOSE")), 5, "the close of every channel")
+    except AssertionError as error:
+        return f"{error}: {sorted(opened - set(count('CLOSE')))[:5]}"
+    twice = [chan for chan, times in count("CLOSE").items() if times > 1]
+    return f"closed twice: {twice}" if twice else None
+
+
 class _Shared:
     """The deployment that the cases of a file share; started when first needed."""
 
@@ -90,13 +113,14 @@ class _Shared:
             deployment.abandon()
             return text or None
         deployment.close_clients()
+        left = settle(deployment)
         for worker in deployment.workers[1 if self.worker else 0 :]:
             worker.stop()
         del deployment.workers[1 if self.worker else 0 :]
         errors = [error for worker in deployment.workers for error in worker.errors]
         for worker in deployment.workers:
             worker.forget()
-        return f"handler failed: {errors}" if errors else None
+        return f"handler failed: {errors}" if errors else left
 
     def stop(self):
         if self.deployment is not None:

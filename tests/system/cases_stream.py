@@ -215,7 +215,8 @@ def a_failure_after_a_whole_answer_changes_nothing(ctx):
     client, event, response = answered(ctx, "S12", 200, TEXT, b"whole")
     assert response.body == b"whole"
     answer = ctx.main.ask("CLOSE", event.chan, "500")
-    assert answer.verb == "ERR" and answer.code == "gone"
+    assert answer.verb == "OK" or answer.code == "gone", "closing is idempotent"
+    assert ctx.main.wait_close(event.chan).cause == "server"
     assert answered(ctx, "S12", 200, TEXT, b"next", client)[2].body == b"next"
 
 
