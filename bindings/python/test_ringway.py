@@ -50,9 +50,18 @@ class WireTest(unittest.TestCase):
             self.assertEqual(record.verb, wanted["verb"])
         if "tokens" in wanted:
             self.assertEqual(1 + len(record.tokens), int(wanted["tokens"]))
+        if "last" in wanted:
+            self.assertEqual(self.unescaped((record.tokens or [record.verb])[-1]),
+                             wanted["last"])
         if "payload" in wanted:
             size = "none" if record.payload is None else str(len(record.payload))
             self.assertEqual(size, wanted["payload"])
+
+    def unescaped(self, token):
+        try:
+            return wire.unescape(token).encode("utf-8", "surrogateescape").hex()
+        except wire.WireError:
+            return "EPROTO"
 
     def test_what_is_built_is_read_back(self):
         frame = wire.build("PUB", ["a b/%ü"], [("id", "r.1"), ("bin", None)], b"x\ny")

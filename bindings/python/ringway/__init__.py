@@ -11,11 +11,12 @@
     app.run()
 """
 
-from .app import ENDPOINT, App, Error, Refuse, Timer
+from .app import ENDPOINT, App, Error, Refuse
 from .channel import Channel
 from .publisher import Publisher
 from .request import Headers, Request
 from .result import Result
+from .schedule import Timer
 from .wire import event as sse_event
 
 __all__ = [

@@ -1,12 +1,9 @@
 """A worker of a service: joins, takes events, acknowledges them, sends."""
 
 import collections
-import heapq
-import itertools
 import logging
 import re
 import signal
-import socket as sockets
 import threading
 import time
 
@@ -18,6 +15,7 @@ from .commands import Commands
 from .connection import Connection
 from .request import Request
 from .result import Result
+from .schedule import Schedule
 
 log = logging.getLogger("ringway")
 
@@ -46,18 +44,6 @@ class Error(Exception):
 
 class Refuse(Exception):
     """Raise it in on_open or on_message to give the channel to another worker."""
-
-
-class Timer:
-    """Of App.later and App.every; cancel() ends it."""
-
-    def __init__(self, function, interval):
-        self.function = function
-        self.interval = interval
-        self.cancelled = False
-
-    def cancel(self):
-        self.cancelled = True
 
 
 class App:
@@ -97,12 +83,7 @@ class App:
         self._checks = {}  # channels to ask about -> when
         self._commands = Commands(self._send_frame, retry)
         self._connection = None
-        self._timers = []
-        self._timer_count = itertools.count()
-        self._calls = collections.deque()
-        self._wake_out, self._wake_in = sockets.socketpair()
-        self._wake_in.setblocking(False)
-        self._wake_out.setblocking(False)
+        self._schedule = Schedule()
         self._thread = None
         self._state = "new"  # new, running, leaving, stopped
         self._leave_by = None
@@ -174,27 +155,15 @@ class App:
     def call_soon(self, function, *arguments):
         """Call function(*arguments) on the application's thread in its next turn.  From any
         thread, and from a signal handler."""
-        self._calls.append((function, arguments))
-        self._wake()
+        self._schedule.call(function, arguments)
 
     def later(self, seconds, function):
         """Call function() once, after so many seconds.  Returns a Timer."""
-        return self._add_timer(Timer(function, None), seconds)
+        return self._schedule.add(function, seconds, None)
 
     def every(self, seconds, function):
         """Call function() again and again.  Returns a Timer."""
-        return self._add_timer(Timer(function, seconds), seconds)
-
-    def _add_timer(self, timer, seconds):
-        due = time.monotonic() + seconds
-        self.call(lambda: heapq.heappush(self._timers, (due, next(self._timer_count), timer)))
-        return timer
-
-    def _wake(self):
-        try:
-            self._wake_in.send(b"x")
-        except (BlockingIOError, OSError):
-            pass  # it is awake already, or gone
+        return self._schedule.add(function, seconds, seconds)
 
     # Life.
 
@@ -245,8 +214,7 @@ class App:
         """One turn of the loop: waits at most `timeout` seconds, then does what is due."""
         self._wait(timeout)
         self._look_at_pause()
-        self._run_calls()
-        self._run_timers()
+        self._schedule.run(self._guard)
         self._receive()
         self._look_at_pause()
         self._tick()
@@ -264,38 +232,12 @@ class App:
         return {n: signal.signal(n, caught) for n in (signal.SIGTERM, signal.SIGINT)}
 
     def _wait(self, timeout):
-        now = time.monotonic()
-        timeout = min(timeout, TICK)
-        if self._calls:
-            timeout = 0
-        if self._timers:
-            timeout = min(timeout, max(self._timers[0][0] - now, 0))
+        timeout = min(timeout, TICK, self._schedule.wait())
         poller = zmq.Poller()
         poller.register(self._connection.socket, zmq.POLLIN)
         poller.register(self._connection.monitor, zmq.POLLIN)
-        poller.register(self._wake_out, zmq.POLLIN)
+        poller.register(self._schedule, zmq.POLLIN)
         poller.poll(int(timeout * 1000 + 0.999))
-        try:
-            while self._wake_out.recv(4096):
-                pass
-        except BlockingIOError:
-            pass
-
-    def _run_calls(self):
-        for _ in range(len(self._calls)):
-            function, arguments = self._calls.popleft()
-            self._guard(function, *arguments)
-
-    def _run_timers(self):
-        now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            due, _, timer = heapq.heappop(self._timers)
-            if timer.cancelled:
-                continue
-            self._guard(timer.function)
-            if timer.interval is not None and not timer.cancelled:
-                due = max(due + timer.interval, time.monotonic())
-                heapq.heappush(self._timers, (due, next(self._timer_count), timer))
 
     def _guard(self, function, *arguments):
         """Run what has no channel that could be closed for it."""

@@ -1,0 +1,331 @@
+#include "bindings/c/rw_private.h"
+#include "common/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* RFC 9110 section 5.6.2. */
+static bool s_is_token(const char *text, size_t size)
+{
+    for (size_t at = 0; at < size; at++)
+        if (!isalnum((unsigned char)text[at]) && !strchr("!#$%&'*+-.^_`|~", text[at]))
+            return false;
+    return size > 0;
+}
+
+static bool s_is_value(const char *text, size_t size)
+{
+    for (size_t at = 0; at < size; at++) {
+        unsigned char byte = (unsigned char)text[at];
+        if ((byte < 0x20 && byte != '\t') || byte == 0x7F)
+            return false;
+    }
+    return true;
+}
+
+/* Are these "Name: value\n" lines?  The last LF may be missing; *has_type tells whether
+ * Content-Type is among them. */
+static bool s_check_headers(const char *headers, bool *has_type)
+{
+    for (const char *line = headers; *line;) {
+        size_t size = strcspn(line, "\n");
+        size_t name = strcspn(line, ":");
+        if (name >= size || !s_is_token(line, name) ||
+            !s_is_value(line + name + 1, size - name - 1))
+            return false;
+        *has_type |= name == 12 && strncasecmp(line, "content-type", 12) == 0;
+        line += size + (line[size] == '\n');
+    }
+    return true;
+}
+
+static bool s_may_have_body(int status)
+{
+    return status != 204 && status != 205 && status != 304;
+}
+
+/* The head in front of a body, malloc()ed; NULL for headers that break the grammar.  A
+ * body is never left without a type: what a browser would have to guess it could guess
+ * wrong. */
+static char *s_head(const struct rw_head *head, unsigned flags)
+{
+    const char *headers = head->headers ? head->headers : "";
+    bool has_type = !s_may_have_body(head->status) || (flags & RW_SSE);
+    if (!s_check_headers(headers, &has_type))
+        return NULL;
+    const char *type =
+        flags & RW_BINARY ? "application/octet-stream" : "text/plain; charset=utf-8";
+    size_t size = strlen(headers);
+    char *text = mem_alloc(size + 128);
+    snprintf(text, size + 128, "%s%s%s%s%s\n", headers,
+             size && headers[size - 1] != '\n' ? "\n" : "",
+             has_type ? "" : "Content-Type: ", has_type ? "" : type,
+             has_type ? "" : "\nX-Content-Type-Options: nosniff\n");
+    return text;
+}
+
+static int s_status(const struct rw_head *head)
+{
+    return head->status ? head->status : 200;
+}
+
+static void s_add_flags(struct wire_header *header, unsigned flags)
+{
+    if (flags & RW_BINARY)
+        wire_add_option(header, "bin", "1");
+    if (flags & RW_SSE)
+        wire_add_option(header, "format", "sse");
+    if (flags & RW_CLOSE)
+        wire_add_option(header, "close", "1");
+}
+
+static int s_push(struct rw_channel *self, struct wire_header *header,
+                  const struct iovec *payload, int parts)
+{
+    struct rw_command *command = rw_command_new(self->app, header, payload, parts);
+    if (!command)
+        return header->overflow ? -EINVAL : -EMSGSIZE;
+    return rw_channel_push(self, &command, NULL);
+}
+
+static int s_send_message(struct rw_channel *self, const struct iovec *data,
+                          unsigned flags)
+{
+    if (data->iov_len > RW_MESSAGE_MAX)
+        return -EMSGSIZE;
+    struct wire_header header;
+    rw_channel_begin(self, &header, "SEND");
+    s_add_flags(&header, flags & ~(unsigned)RW_SSE);
+    return s_push(self, &header, data, 1);
+}
+
+/* A body in parts; takes the stream whatever the result is. */
+static int s_send_body(struct rw_channel *self, const struct rw_stream *stream,
+                       const struct rw_head *head, unsigned flags)
+{
+    struct rw_body *body = mem_new(struct rw_body);
+    body->number = ++self->app->last_body;
+    body->stream = *stream;
+    body->flags = flags;
+    body->is_sized = stream->size >= 0 && (flags & RW_CLOSE) && !self->is_begun;
+    if (head && !self->is_begun) {
+        body->status = s_status(head);
+        body->head = s_head(head, flags);
+    }
+    if (body->status && !body->head) {
+        rw_body_destroy(&body);
+        return -EINVAL;
+    }
+    return rw_channel_push(self, NULL, &body);
+}
+
+/* Bytes that were copied, as a stream. */
+struct s_memory {
+    size_t size, at;
+    uint8_t data[];
+};
+
+static ssize_t s_memory_read(void *context, void *data, size_t size)
+{
+    struct s_memory *self = context;
+    size_t left = self->size - self->at;
+    if (size > left)
+        size = left;
+    memcpy(data, self->data + self->at, size);
+    self->at += size;
+    return (ssize_t)size;
+}
+
+static int s_send_long(struct rw_channel *self, const struct rw_head *head,
+                       const struct iovec *data, unsigned flags)
+{
+    struct s_memory *memory = mem_alloc(sizeof *memory + data->iov_len);
+    memory->size = data->iov_len;
+    memcpy(memory->data, data->iov_base, data->iov_len);
+    struct rw_stream stream = {.read = s_memory_read,
+                               .done = free,
+                               .context = memory,
+                               .size = (int64_t)data->iov_len};
+    return s_send_body(self, &stream, head, flags);
+}
+
+static int s_send_answer(struct rw_channel *self, const struct rw_head *head,
+                         const struct iovec *data, unsigned flags)
+{
+    if (data->iov_len > RW_PART_MAX)
+        return s_send_long(self, head, data, flags);
+    struct wire_header header;
+    rw_channel_begin(self, &header, "SEND");
+    struct iovec payload[2] = {{NULL, 0}, *data};
+    char *text = NULL;
+    if (head && !self->is_begun) {
+        text = s_head(head, flags);
+        if (!text)
+            return -EINVAL;
+        wire_add_option_u64(&header, "status", (uint64_t)s_status(head));
+        payload[0] = (struct iovec){text, strlen(text)};
+    }
+    if (self->is_begun)
+        flags &= ~(unsigned)RW_SSE;
+    s_add_flags(&header, flags & ~(unsigned)RW_BINARY);
+    int result = s_push(self, &header, payload, 2);
+    free(text);
+    return result;
+}
+
+/* What every send does: the hook, the carrier, and what becomes of the channel. */
+static int s_send(struct rw_channel *self, const struct rw_head *head,
+                  const struct iovec *data, unsigned flags)
+{
+    if (!self->is_open)
+        return -EPIPE;
+    struct iovec made = {NULL, 0};
+    const struct iovec *out = self->hook ? &made : data;
+    int result = self->hook ? self->hook(self->hook_context, data, &made) : 0;
+    if (result < 0)
+        return result;
+    bool is_message = self->is_websocket && (!head || self->is_accepted);
+    result = is_message ? s_send_message(self, out, flags)
+                        : s_send_answer(self, head, out, flags);
+    free(made.iov_base);
+    if (result < 0)
+        return result;
+    self->is_begun = true;
+    if (flags & RW_CLOSE)
+        self->is_open = false;
+    return 0;
+}
+
+int rw_send(struct rw_channel *self, const void *data, size_t size, unsigned flags)
+{
+    struct iovec all = {(void *)(uintptr_t)data, size};
+    return s_send(self, NULL, &all, flags);
+}
+
+int rw_send_text(struct rw_channel *self, const char *text, unsigned flags)
+{
+    return rw_send(self, text, strlen(text), flags);
+}
+
+int rw_send_response(struct rw_channel *self, const struct rw_head *head,
+                     const void *body, size_t size, unsigned flags)
+{
+    struct iovec all = {(void *)(uintptr_t)body, size};
+    return s_send(self, head, &all, flags);
+}
+
+int rw_send_parts(struct rw_channel *self, const struct iovec *parts, size_t count,
+                  unsigned flags)
+{
+    size_t size = 0;
+    for (size_t at = 0; at < count; at++)
+        size += parts[at].iov_len;
+    uint8_t *all = mem_alloc(size + 1);
+    size_t used = 0;
+    for (size_t at = 0; at < count; at++) {
+        if (parts[at].iov_len)
+            memcpy(all + used, parts[at].iov_base, parts[at].iov_len);
+        used += parts[at].iov_len;
+    }
+    int result = rw_send(self, all, size, flags);
+    free(all);
+    return result;
+}
+
+/* A stream as one WebSocket message. */
+static int s_send_stream_whole(struct rw_channel *self, const struct rw_stream *stream,
+                               unsigned flags)
+{
+    uint8_t *all = mem_alloc(RW_MESSAGE_MAX + 1);
+    size_t size = 0;
+    ssize_t got = 1;
+    while (got > 0 && size <= RW_MESSAGE_MAX) {
+        got = stream->read(stream->context, all + size, RW_MESSAGE_MAX + 1 - size);
+        if (got > 0)
+            size += (size_t)got;
+    }
+    struct iovec data = {all, size};
+    int result = got < 0 ? (int)got : s_send_message(self, &data, flags | RW_BINARY);
+    free(all);
+    if (stream->done)
+        stream->done(stream->context);
+    return result;
+}
+
+int rw_send_stream(struct rw_channel *self, const struct rw_stream *stream,
+                   const struct rw_head *head, unsigned flags)
+{
+    int result;
+    if (!self->is_open) {
+        if (stream->done)
+            stream->done(stream->context);
+        return -EPIPE;
+    }
+    if (self->is_websocket && (!head || self->is_accepted))
+        result = s_send_stream_whole(self, stream, flags);
+    else
+        result = s_send_body(self, stream, head, flags);
+    if (result < 0)
+        return result;
+    self->is_begun = true;
+    if (flags & RW_CLOSE)
+        self->is_open = false;
+    return 0;
+}
+
+static ssize_t s_file_read(void *context, void *data, size_t size)
+{
+    ssize_t got;
+    do
+        got = read((int)(intptr_t)context, data, size);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+static void s_file_done(void *context)
+{
+    close((int)(intptr_t)context);
+}
+
+int rw_send_file(struct rw_channel *self, const char *path, const struct rw_head *head,
+                 unsigned flags)
+{
+    if (!self->is_open)
+        return -EPIPE;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat about;
+    if (file < 0)
+        return -errno;
+    struct rw_stream stream = {.read = s_file_read,
+                               .done = s_file_done,
+                               .context = (void *)(intptr_t)file,
+                               .size = -1};
+    if (fstat(file, &about) == 0 && S_ISREG(about.st_mode))
+        stream.size = about.st_size;
+    return rw_send_stream(self, &stream, head, flags);
+}
+
+int rw_accept(struct rw_channel *self, const char *protocol, const char *headers)
+{
+    if (!self->is_open)
+        return -EPIPE;
+    bool has_type = false;
+    if (headers && !s_check_headers(headers, &has_type))
+        return -EINVAL;
+    struct wire_header header;
+    rw_channel_begin(self, &header, "ACCEPT");
+    if (protocol)
+        wire_add_option(&header, "protocol", protocol);
+    struct iovec payload = {(void *)(uintptr_t)headers, headers ? strlen(headers) : 0};
+    int result = s_push(self, &header, &payload, payload.iov_len > 0);
+    if (result == 0)
+        self->is_accepted = true;
+    return result;
+}
