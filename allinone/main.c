@@ -1,5 +1,5 @@
-/* ringway: broker and gateway in one process, joined over the bus like anywhere else.  It adds
- * nothing of its own. */
+/* ringway: broker and gateway in one process, joined over the bus like anywhere else.  It
+ * adds nothing of its own. */
 #include "broker/broker.h"
 #include "broker/broker_settings.h"
 #include "common/log.h"
@@ -66,7 +66,8 @@ static bool s_open_ops(struct s_process *self, const struct conf *conf)
         return true;
     self->ops = ops_server_new(address, &callbacks);
     if (!self->ops)
-        fprintf(stderr, "ringway: cannot listen on ops-listen %s: %s\n", address, strerror(errno));
+        fprintf(stderr, "ringway: cannot listen on ops-listen %s: %s\n", address,
+                strerror(errno));
     return self->ops != NULL;
 }
 
@@ -97,9 +98,12 @@ static void s_say_ready(const struct s_process *self)
         gateway_address(self->gateway, at, address, sizeof address);
         printf(" %s", address);
     }
-    printf(" edges=%s apps=%s tap=%s pull=%s sub=%s", broker_endpoint(self->broker, BROKER_EDGES),
-           broker_endpoint(self->broker, BROKER_APPS), broker_endpoint(self->broker, BROKER_TAP),
-           broker_endpoint(self->broker, BROKER_PULL), broker_endpoint(self->broker, BROKER_SUB));
+    printf(" edges=%s apps=%s tap=%s pull=%s sub=%s",
+           broker_endpoint(self->broker, BROKER_EDGES),
+           broker_endpoint(self->broker, BROKER_APPS),
+           broker_endpoint(self->broker, BROKER_TAP),
+           broker_endpoint(self->broker, BROKER_PULL),
+           broker_endpoint(self->broker, BROKER_SUB));
     if (self->ops)
         printf(" ops=http://%s/", ops_server_address(self->ops));
     printf("\n");
@@ -130,8 +134,8 @@ static void s_stop(struct s_process *self)
 
 int main(int argc, char **argv)
 {
-    static const struct conf_setting *const tables[] = {gateway_conf_table, broker_settings,
-                                                        s_own_table, NULL};
+    static const struct conf_setting *const tables[] = {
+        gateway_conf_table, broker_settings, s_own_table, NULL};
     struct s_process process = {0};
     conf_set_check(s_check);
     struct conf *conf = conf_load("ringway", tables, argc, argv);

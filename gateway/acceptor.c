@@ -20,7 +20,7 @@ enum {
     REST_MS = 100,    // after the machine has run out of descriptors
 };
 
-/* ---- addresses ---------------------------------------------------------------------------- */
+/* ---- addresses ---- */
 
 static int s_read_ip(struct listen_address *self, const char *text)
 {
@@ -38,7 +38,8 @@ static int s_read_ip(struct listen_address *self, const char *text)
         host[size - 1] = 0;
         self->address.v6.sin6_family = AF_INET6;
         self->address.v6.sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host + 1, &self->address.v6.sin6_addr) == 1 ? 0 : -EINVAL;
+        return inet_pton(AF_INET6, host + 1, &self->address.v6.sin6_addr) == 1 ? 0
+                                                                               : -EINVAL;
     }
     self->address.v4.sin_family = AF_INET;
     self->address.v4.sin_port = htons((uint16_t)port);
@@ -53,7 +54,8 @@ static socklen_t s_size(const union http_address *address)
 static int s_listen_ip(const union http_address *address, bool share)
 {
     int on = 1;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd =
+        socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -87,11 +89,12 @@ static int s_listen_unix(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;
-    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 && errno == ECONNREFUSED)
+    if (connect(fd, (struct sockaddr *)&address, sizeof address) != 0 &&
+        errno == ECONNREFUSED)
         (void)unlink(path);
     close(fd);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -151,7 +154,7 @@ void listen_address_clear(struct listen_address *self)
     self->path = NULL;
 }
 
-/* ---- accepting ---------------------------------------------------------------------------- */
+/* ---- accepting ---- */
 
 struct s_socket {
     struct loop_watch watch;
@@ -233,7 +236,8 @@ static void s_ready(struct loop_watch *watch, uint32_t events)
         memcpy(&address, &peer, sizeof address);
         if (fd >= 0)
             s_take(self, fd, &address);
-        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                 errno == ENOMEM)
             return s_take_rest(self);
         else if (errno != ECONNABORTED && errno != EINTR)
             return;
@@ -252,7 +256,8 @@ struct acceptor *acceptor_new(const struct listen_address *addresses, size_t cou
         listener->watch.on_ready = s_ready;
         listener->acceptor = self;
         listener->is_shared = address->path != NULL;
-        listener->fd = address->path ? address->shared_fd : s_listen_ip(&address->address, true);
+        listener->fd =
+            address->path ? address->shared_fd : s_listen_ip(&address->address, true);
         if (listener->fd < 0) {
             int error = -listener->fd;
             acceptor_destroy(&self);

@@ -1,5 +1,5 @@
-/* acceptor: listen sockets.  Each worker has its own for each address (SO_REUSEPORT), so that the
- * kernel spreads connections; a Unix socket is shared. */
+/* acceptor: listen sockets.  Each worker has its own for each address (SO_REUSEPORT), so
+ * that the kernel spreads connections; a Unix socket is shared. */
 #pragma once
 
 #include "gateway/admission.h"
@@ -16,8 +16,8 @@ struct listen_address {
     int shared_fd;              // Unix: the one socket
 };
 
-/* Parses and checks by binding: port 0 becomes a real port.  0, or a negative errno and *why gets a
- * fixed text. */
+/* Parses and checks by binding: port 0 becomes a real port.  0, or a negative errno and
+ * *why gets a fixed text. */
 int listen_address_read(struct listen_address *self, const char *text, const char **why);
 /* As text, with the real port. */
 void listen_address_text(const struct listen_address *self, char *out, size_t room);

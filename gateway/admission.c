@@ -1,12 +1,12 @@
 #include "gateway/admission.h"
 
 #include "common/mem.h"
+#include "common/table.h"
 
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 /* An IPv6 client owns its whole /64, so that is what is counted. */
 struct s_key {
@@ -17,13 +17,13 @@ struct s_key {
 struct admission_ticket {
     struct s_key key;
     size_t count;
-    UT_hash_handle hh;
+    struct table_entry by_key;
 };
 
 struct admission {
     pthread_mutex_t lock;
     size_t limit, limit_per_address, count;
-    struct admission_ticket *tickets;
+    struct table tickets;
 };
 
 struct admission *admission_new(size_t limit, size_t limit_per_address)
@@ -40,11 +40,10 @@ void admission_destroy(struct admission **self_p)
     struct admission *self = *self_p;
     if (!self)
         return;
-    struct admission_ticket *at, *next;
-    HASH_ITER(hh, self->tickets, at, next)
-    {
-        HASH_DEL(self->tickets, at);
-        free(at);
+    while (self->tickets.first) {
+        struct table_entry *entry = self->tickets.first;
+        table_remove(&self->tickets, entry);
+        free(table_item(entry, struct admission_ticket, by_key));
     }
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -56,26 +55,28 @@ static void s_key_of(const struct sockaddr *peer, struct s_key *key)
     memset(key, 0, sizeof *key);
     if (peer->sa_family == AF_INET) {
         key->family = 4;
-        memcpy(key->bytes, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
+        memcpy(key->bytes, &((const struct sockaddr_in *)(const void *)peer)->sin_addr,
+               4);
     } else if (peer->sa_family == AF_INET6) {
         key->family = 6;
-        memcpy(key->bytes, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 8);
+        memcpy(key->bytes, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr,
+               8);
     }
 }
 
 static struct admission_ticket *s_ticket(struct admission *self, const struct s_key *key)
 {
-    struct admission_ticket *ticket;
-    HASH_FIND(hh, self->tickets, key, sizeof *key, ticket);
-    if (!ticket) {
-        ticket = mem_new(struct admission_ticket);
-        ticket->key = *key;
-        HASH_ADD(hh, self->tickets, key, sizeof ticket->key, ticket);
-    }
+    struct table_entry *entry = table_find(&self->tickets, key, sizeof *key);
+    if (entry)
+        return table_item(entry, struct admission_ticket, by_key);
+    struct admission_ticket *ticket = mem_new(struct admission_ticket);
+    ticket->key = *key;
+    table_add(&self->tickets, &ticket->by_key, &ticket->key, sizeof ticket->key);
     return ticket;
 }
 
-struct admission_ticket *admission_enter(struct admission *self, const struct sockaddr *peer)
+struct admission_ticket *admission_enter(struct admission *self,
+                                         const struct sockaddr *peer)
 {
     struct s_key key;
     s_key_of(peer, &key);
@@ -104,7 +105,7 @@ void admission_leave(struct admission *self, struct admission_ticket **ticket_p)
     pthread_mutex_lock(&self->lock);
     self->count--;
     if (--ticket->count == 0) {
-        HASH_DEL(self->tickets, ticket);
+        table_remove(&self->tickets, &ticket->by_key);
         free(ticket);
     }
     pthread_mutex_unlock(&self->lock);

@@ -30,17 +30,25 @@ enum {
     STOP_MS = 2000,
 };
 
-/* ---- sockets ------------------------------------------------------------------------------ */
+/* ---- sockets ---- */
 
 static void *s_dealer(struct bus *self)
 {
     static const struct {
         int option, value;
     } options[] = {
-        {ZMQ_IMMEDIATE, 1},      {ZMQ_LINGER, 0},           {ZMQ_RECONNECT_IVL, 100},
-        {ZMQ_SNDHWM, 100000},    {ZMQ_RCVHWM, 0},           {ZMQ_RECONNECT_IVL_MAX, 1000},
-        {ZMQ_TCP_KEEPALIVE, 1},  {ZMQ_TCP_KEEPALIVE_IDLE, 2}, {ZMQ_TCP_KEEPALIVE_INTVL, 1},
-        {ZMQ_TCP_KEEPALIVE_CNT, 3}, {ZMQ_TCP_MAXRT, 4000},  {ZMQ_HANDSHAKE_IVL, 5000},
+        {ZMQ_IMMEDIATE, 1},
+        {ZMQ_LINGER, 0},
+        {ZMQ_RECONNECT_IVL, 100},
+        {ZMQ_SNDHWM, 100000},
+        {ZMQ_RCVHWM, 0},
+        {ZMQ_RECONNECT_IVL_MAX, 1000},
+        {ZMQ_TCP_KEEPALIVE, 1},
+        {ZMQ_TCP_KEEPALIVE_IDLE, 2},
+        {ZMQ_TCP_KEEPALIVE_INTVL, 1},
+        {ZMQ_TCP_KEEPALIVE_CNT, 3},
+        {ZMQ_TCP_MAXRT, 4000},
+        {ZMQ_HANDSHAKE_IVL, 5000},
         {ZMQ_IPV6, 1},
     };
     void *socket = zmq_socket(self->context, ZMQ_DEALER);
@@ -50,7 +58,8 @@ static void *s_dealer(struct bus *self)
     zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
     const char *endpoint = self->options.endpoints[self->endpoint];
     if (zmq_connect(socket, endpoint) != 0)
-        log_error("bus_endpoint", "endpoint=%s error=\"%s\"", endpoint, zmq_strerror(errno));
+        log_error("bus_endpoint", "endpoint=%s error=\"%s\"", endpoint,
+                  zmq_strerror(errno));
     return socket;
 }
 
@@ -93,7 +102,7 @@ static bool s_send(struct bus *self, struct bus_item *item)
     return true;
 }
 
-/* ---- the connection ----------------------------------------------------------------------- */
+/* ---- the connection ---- */
 
 /* Answers are still owed after a reconnect; everything else is said anew. */
 static void s_keep_answers(struct bus *self)
@@ -161,7 +170,8 @@ static void s_reconnect(struct bus *self)
 static void s_make_epoch(struct bus *self)
 {
     snprintf(self->epoch, sizeof self->epoch, "%016" PRIx64, clock_random_u64());
-    snprintf(self->prefix, sizeof self->prefix, "%s.%s.", self->options.edge_name, self->epoch);
+    snprintf(self->prefix, sizeof self->prefix, "%s.%s.", self->options.edge_name,
+             self->epoch);
 }
 
 void bus_new_epoch(struct bus *self)
@@ -173,7 +183,8 @@ void bus_new_epoch(struct bus *self)
     self->was_joined = false;
     self->away_ms = self->now_ms;
     self->ending = self->options.workers;
-    log_warn("bus_epoch", "epoch=%s reason=\"the broker was away for too long\"", self->epoch);
+    log_warn("bus_epoch", "epoch=%s reason=\"the broker was away for too long\"",
+             self->epoch);
     bus_broadcast(self, BUS_EPOCH, self->prefix, 0, false);
 }
 
@@ -200,15 +211,16 @@ static void s_tick(struct bus *self)
     if (self->state != BUS_JOINED && self->was_joined &&
         self->now_ms - self->away_ms > self->options.orphan_ms)
         bus_new_epoch(self);
-    if (self->now_ms - self->beat_ms >= BEAT_MS || self->unreported_records >= REPORT_RECORDS ||
+    if (self->now_ms - self->beat_ms >= BEAT_MS ||
+        self->unreported_records >= REPORT_RECORDS ||
         self->unreported_bytes >= REPORT_BYTES)
         s_beat(self);
 }
 
-/* ---- from the workers --------------------------------------------------------------------- */
+/* ---- from the workers ---- */
 
-void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text, uint64_t number,
-                   bool full)
+void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text,
+                   uint64_t number, bool full)
 {
     for (unsigned at = 0; at < self->options.workers; at++) {
         struct bus_item *item = bus_item_new(kind, text, text ? strlen(text) : 0);
@@ -301,8 +313,8 @@ static void s_take_other(struct bus *self, unsigned worker, struct bus_item *ite
     bus_item_destroy(&item);
 }
 
-/* The bus thread's own records go before what the workers made later; SYNCED after all they
- * announced, because it is posted when their last item was taken. */
+/* The bus thread's own records go before what the workers made later; SYNCED after all
+ * they announced, because it is posted when their last item was taken. */
 static bool s_flush_outbox(struct bus *self)
 {
     if (self->stuck) {
@@ -342,7 +354,7 @@ static void s_take_worker(struct bus *self, unsigned worker)
     }
 }
 
-/* ---- the thread --------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void s_receive(struct bus *self, void *socket)
 {
@@ -364,7 +376,8 @@ static void s_turn(struct bus *self)
 {
     bool blocked = self->stuck || (self->outbox && self->state == BUS_JOINED);
     zmq_pollitem_t items[] = {
-        {.socket = self->records, .events = (short)(ZMQ_POLLIN | (blocked ? ZMQ_POLLOUT : 0))},
+        {.socket = self->records,
+         .events = (short)(ZMQ_POLLIN | (blocked ? ZMQ_POLLOUT : 0))},
         {.socket = self->beats, .events = ZMQ_POLLIN},
         {.fd = self->wake_fd, .events = ZMQ_POLLIN},
     };
@@ -388,7 +401,8 @@ static void s_say_bye(struct bus *self)
     int64_t until_ms = clock_now_ms() + STOP_MS;
     wire_begin(&header, "BYE");
     bus_post(self, &header);
-    while (self->state == BUS_JOINED && (self->outbox || self->stuck) && clock_now_ms() < until_ms)
+    while (self->state == BUS_JOINED && (self->outbox || self->stuck) &&
+           clock_now_ms() < until_ms)
         s_turn(self);
     int linger_ms = self->state == BUS_JOINED ? 500 : 0;
     zmq_setsockopt(self->records, ZMQ_LINGER, &linger_ms, sizeof linger_ms);

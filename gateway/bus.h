@@ -1,6 +1,6 @@
 /* bus: the edge's door to the broker: a thread that owns the ZeroMQ sockets.
- * It keeps the connection, numbers nothing, and knows records, not channels: workers own the
- * channels and talk to it through bus_port.  docs/protocol/1-bus.md section 5. */
+ * It keeps the connection, numbers nothing, and knows records, not channels: workers own
+ * the channels and talk to it through bus_port.  docs/protocol/1-bus.md section 5. */
 #pragma once
 
 #include "gateway/bus_port.h"

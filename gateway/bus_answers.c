@@ -1,10 +1,9 @@
 #include "gateway/bus_answers.h"
 
 #include "common/mem.h"
+#include "common/table.h"
 
 #include <stdlib.h>
-#include <string.h>
-#include <uthash.h>
 
 struct s_entry {
     uint64_t c;        // under which the parts answer
@@ -13,14 +12,14 @@ struct s_entry {
     unsigned left;
     struct bus_answer answer;
     int64_t until_ms;
-    UT_hash_handle by_c;  // while parts are open
-    UT_hash_handle by_id; // insertion order is age
+    struct table_entry by_c;  // while parts are open
+    struct table_entry by_id; // insertion order is age
 };
 
 struct bus_answers {
     size_t limit;
     int64_t keep_ms;
-    struct s_entry *open, *known;
+    struct table open, known;
 };
 
 struct bus_answers *bus_answers_new(size_t limit, int64_t keep_ms)
@@ -39,7 +38,7 @@ static void s_free(struct s_entry *entry)
 
 static void s_forget(struct bus_answers *self, struct s_entry *entry)
 {
-    HASH_DELETE(by_id, self->known, entry);
+    table_remove(&self->known, &entry->by_id);
     if (entry->left == 0) {
         s_free(entry);
         return;
@@ -53,12 +52,12 @@ void bus_answers_destroy(struct bus_answers **self_p)
     struct bus_answers *self = *self_p;
     if (!self)
         return;
-    struct s_entry *at, *next;
-    HASH_ITER(by_id, self->known, at, next) s_forget(self, at);
-    HASH_ITER(by_c, self->open, at, next)
-    {
-        HASH_DELETE(by_c, self->open, at);
-        s_free(at);
+    while (self->known.first)
+        s_forget(self, table_item(self->known.first, struct s_entry, by_id));
+    while (self->open.first) {
+        struct s_entry *entry = table_item(self->open.first, struct s_entry, by_c);
+        table_remove(&self->open, &entry->by_c);
+        s_free(entry);
     }
     free(self);
     *self_p = NULL;
@@ -66,21 +65,25 @@ void bus_answers_destroy(struct bus_answers **self_p)
 
 static void s_trim(struct bus_answers *self, int64_t now_ms)
 {
-    while (self->known && (HASH_CNT(by_id, self->known) >= self->limit ||
-                           (self->known->left == 0 && self->known->until_ms <= now_ms)))
-        s_forget(self, self->known);
+    while (self->known.first) {
+        struct s_entry *oldest = table_item(self->known.first, struct s_entry, by_id);
+        bool is_over = oldest->left == 0 && oldest->until_ms <= now_ms;
+        if (!is_over && table_count(&self->known) < self->limit)
+            return;
+        s_forget(self, oldest);
+    }
 }
 
 static struct s_entry *s_find_id(struct bus_answers *self, const char *id, size_t size)
 {
-    struct s_entry *entry;
-    HASH_FIND(by_id, self->known, id, size, entry);
-    return entry;
+    struct table_entry *entry = table_find(&self->known, id, size);
+    return entry ? table_item(entry, struct s_entry, by_id) : NULL;
 }
 
-enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c, const char *id,
-                                           size_t size, unsigned parts, int64_t now_ms,
-                                           struct bus_answer *answer)
+/* NOLINTNEXTLINE(readability-function-size): six inputs and an output, once. */
+enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c,
+                                           const char *id, size_t size, unsigned parts,
+                                           int64_t now_ms, struct bus_answer *answer)
 {
     s_trim(self, now_ms);
     struct s_entry *entry = id ? s_find_id(self, id, size) : NULL;
@@ -96,10 +99,10 @@ enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c,
     entry->c = entry->newest_c = c;
     entry->left = parts;
     entry->until_ms = now_ms + self->keep_ms;
-    HASH_ADD(by_c, self->open, c, sizeof entry->c, entry);
+    table_add(&self->open, &entry->by_c, &entry->c, sizeof entry->c);
     if (id) {
         entry->id = mem_strndup(id, size);
-        HASH_ADD_KEYPTR(by_id, self->known, entry->id, size, entry);
+        table_add(&self->known, &entry->by_id, entry->id, size);
     }
     return BUS_ANSWERS_NEW;
 }
@@ -107,10 +110,10 @@ enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c,
 bool bus_answers_end(struct bus_answers *self, uint64_t c, const char *error,
                      struct bus_answer *answer, uint64_t *c_out)
 {
-    struct s_entry *entry;
-    HASH_FIND(by_c, self->open, &c, sizeof c, entry);
-    if (!entry)
+    struct table_entry *found = table_find(&self->open, &c, sizeof c);
+    if (!found)
         return false;
+    struct s_entry *entry = table_item(found, struct s_entry, by_c);
     if (error) {
         entry->answer.failed++;
         entry->answer.error = error;
@@ -121,7 +124,7 @@ bool bus_answers_end(struct bus_answers *self, uint64_t c, const char *error,
         return false;
     *answer = entry->answer;
     *c_out = entry->newest_c;
-    HASH_DELETE(by_c, self->open, entry);
+    table_remove(&self->open, &entry->by_c);
     if (!entry->id)
         s_free(entry);
     return true;

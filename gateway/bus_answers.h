@@ -1,6 +1,6 @@
-/* bus_answers: commands that want an answer, until every channel they name has given its own; and
- * the answers given, so that a command that is sent again is answered again but not carried out.
- * Pure.  docs/protocol/1-bus.md 4.5 and 5.2 rule 11. */
+/* bus_answers: commands that want an answer, until every channel they name has given its
+ * own; and the answers given, so that a command that is sent again is answered again but
+ * not carried out. Pure.  docs/protocol/1-bus.md 4.5 and 5.2 rule 11. */
 #pragma once
 
 #include <stdbool.h>
@@ -26,10 +26,10 @@ void bus_answers_destroy(struct bus_answers **self_p);
 /* A command came.
  *   id, size  the sender's id, or NULL
  *   parts     answers that it needs, at least 1 */
-enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c, const char *id,
-                                           size_t size, unsigned parts, int64_t now_ms,
-                                           struct bus_answer *answer);
-/* One of its parts is answered.  True when that was the last: `answer` and `*c_out` (the newest c
- * under which it came) are set. */
+enum bus_answers_verdict bus_answers_begin(struct bus_answers *self, uint64_t c,
+                                           const char *id, size_t size, unsigned parts,
+                                           int64_t now_ms, struct bus_answer *answer);
+/* One of its parts is answered.  True when that was the last: `answer` and `*c_out` (the
+ * newest c under which it came) are set. */
 bool bus_answers_end(struct bus_answers *self, uint64_t c, const char *error,
                      struct bus_answer *answer, uint64_t *c_out);

@@ -25,11 +25,11 @@ enum bus_item_kind {
 struct bus_item {
     struct bus_item *next;
     enum bus_item_kind kind;
-    bool full;        // BUS_ANNOUNCE: ADOPT too
-    uint64_t c;       // BUS_ANSWER
+    bool full;  // BUS_ANNOUNCE: ADOPT too
+    uint64_t c; // BUS_ANSWER
     const char *error;
     struct blob *blob;
-    size_t size;      // of data, without the NUL that follows it
+    size_t size; // of data, without the NUL that follows it
     char data[];
 };
 

@@ -1,5 +1,5 @@
-/* bus_port: a pair of rings between the bus thread and one worker.  Neither side ever waits: what a
- * full ring does not take waits on the sender's side, in order. */
+/* bus_port: a pair of rings between the bus thread and one worker.  Neither side ever
+ * waits: what a full ring does not take waits on the sender's side, in order. */
 #pragma once
 
 #include "common/ring.h"
@@ -28,7 +28,8 @@ void bus_port_clear(struct bus_port *self);
 
 /* Sender: takes the item. */
 void bus_lane_send(struct bus_lane *self, struct bus_item *item);
-/* Sender, once a turn: moves what waits and wakes the receiver if there is something for it. */
+/* Sender, once a turn: moves what waits and wakes the receiver if there is something for
+ * it. */
 void bus_lane_wake(struct bus_lane *self);
 /* Receiver: the next item, the caller's; NULL when there is none. */
 struct bus_item *bus_lane_receive(struct bus_lane *self);

@@ -1,4 +1,5 @@
-/* bus_private: what bus.c (thread and sockets) and bus_record.c (records from the broker) share. */
+/* bus_private: what bus.c (thread and sockets) and bus_record.c (records from the broker)
+ * share. */
 #pragma once
 
 #include "common/wire.h"
@@ -36,10 +37,10 @@ struct bus {
     size_t unreported_records, unreported_bytes; // commands since the last HB
     struct bus_item *outbox, *outbox_last;       // own records that wait for room
     struct bus_item *stuck;                      // a worker's record that found no room
-    uint64_t announce;       // number of the announcement under way
-    unsigned announcing;     // workers that have not finished it
+    uint64_t announce;                           // number of the announcement under way
+    unsigned announcing;                         // workers that have not finished it
     bool announce_is_full;
-    unsigned ending;         // workers that have not ended the old epoch
+    unsigned ending; // workers that have not ended the old epoch
     bool was_joined;
     struct bus_topics *topics;
     struct bus_answers *answers;
@@ -55,7 +56,7 @@ void bus_greet(struct bus *self);
 /* Start a new life: every channel ends. */
 void bus_new_epoch(struct bus *self);
 /* Tell every worker. */
-void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text, uint64_t number,
-                   bool full);
+void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text,
+                   uint64_t number, bool full);
 /* Answer command c. */
 void bus_answer(struct bus *self, uint64_t c, const struct bus_answer *answer);

@@ -1,4 +1,5 @@
-/* bus_record: records from the broker: taken in order, and handed to the workers concerned. */
+/* bus_record: records from the broker: taken in order, and handed to the workers
+ * concerned. */
 #include "gateway/bus_private.h"
 
 #include "common/log.h"
@@ -6,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* ---- to workers --------------------------------------------------------------------------- */
+/* ---- to workers ---- */
 
 static void s_give(struct bus *self, unsigned worker, struct blob *blob)
 {
@@ -28,7 +29,8 @@ static void s_give_bits(struct bus *self, uint64_t workers, const void *data, si
 
 static uint64_t s_all(const struct bus *self)
 {
-    return self->options.workers >= 64 ? UINT64_MAX : (UINT64_C(1) << self->options.workers) - 1;
+    return self->options.workers >= 64 ? UINT64_MAX
+                                       : (UINT64_C(1) << self->options.workers) - 1;
 }
 
 /* The worker that has a channel, or -1 when the id is not of this edge's life. */
@@ -36,29 +38,32 @@ static int s_worker_of(const struct bus *self, struct wire_text id)
 {
     size_t prefix = strlen(self->prefix);
     uint64_t number = 0;
-    if (id.size <= prefix || id.size > prefix + 16 || memcmp(id.data, self->prefix, prefix) != 0)
+    if (id.size <= prefix || id.size > prefix + 16 ||
+        memcmp(id.data, self->prefix, prefix) != 0)
         return -1;
     for (size_t at = prefix; at < id.size; at++) {
-        const char *digits = "0123456789abcdef";
-        const char *digit = memchr(digits, id.data[at], 16);
-        if (!digit)
+        char c = id.data[at];
+        bool digit = c >= '0' && c <= '9';
+        if (!digit && !(c >= 'a' && c <= 'f'))
             return -1;
-        number = number << 4 | (uint64_t)(digit - digits);
+        number = number << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
     }
     return (int)(number % self->options.workers);
 }
 
-/* ---- answers ------------------------------------------------------------------------------ */
+/* ---- answers ---- */
 
-/* Books a command that wants an answer from `parts` channels.  False: it must not be carried out. */
-static bool s_book(struct bus *self, const struct wire_record *record, size_t options, uint64_t c,
-                   unsigned parts)
+/* Books a command that wants an answer from `parts` channels.  False: it must not be
+ * carried out. */
+static bool s_book(struct bus *self, const struct wire_record *record, size_t options,
+                   uint64_t c, unsigned parts)
 {
     struct wire_text id = wire_option(record, options, "id");
     struct bus_answer answer;
     if (!wire_option(record, options, "reply").data)
         return true;
-    switch (bus_answers_begin(self->answers, c, id.data, id.size, parts, self->now_ms, &answer)) {
+    switch (bus_answers_begin(self->answers, c, id.data, id.size, parts, self->now_ms,
+                              &answer)) {
     case BUS_ANSWERS_NEW:
         return true;
     case BUS_ANSWERS_KNOWN:
@@ -82,12 +87,13 @@ static void s_miss(struct bus *self, struct wire_text id, uint64_t c)
         bus_answer(self, newest, &answer);
 }
 
-/* ---- commands for channels ---------------------------------------------------------------- */
+/* ---- commands for channels ---- */
 
 static struct wire_text s_next_channel(struct wire_text *list)
 {
     const char *comma = memchr(list->data, ',', list->size);
-    struct wire_text first = {list->data, comma ? (size_t)(comma - list->data) : list->size};
+    struct wire_text first = {list->data,
+                              comma ? (size_t)(comma - list->data) : list->size};
     size_t used = comma ? first.size + 1 : first.size;
     list->data += used;
     list->size -= used;
@@ -130,8 +136,8 @@ static void s_for_channel(struct bus *self, const struct wire_record *record, ui
     s_give_bits(self, UINT64_C(1) << worker, data, size);
 }
 
-static void s_publish(struct bus *self, const struct wire_record *record, const void *data,
-                      size_t size)
+static void s_publish(struct bus *self, const struct wire_record *record,
+                      const void *data, size_t size)
 {
     uint64_t workers =
         bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
@@ -154,7 +160,7 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         s_for_channel(self, record, c, data, size);
 }
 
-/* ---- c = 0: about the connection ---------------------------------------------------------- */
+/* ---- c = 0: about the connection ---- */
 
 static void s_copy(struct wire_text text, char *out, size_t room)
 {
@@ -189,8 +195,8 @@ static void s_reject(struct bus *self, const struct wire_record *record)
         bus_set_state(self, BUS_AWAY);
 }
 
-static void s_connection(struct bus *self, const struct wire_record *record, const void *data,
-                         size_t size)
+static void s_connection(struct bus *self, const struct wire_record *record,
+                         const void *data, size_t size)
 {
     struct wire_text verb = record->token[0];
     if (wire_is(verb, "WELCOME"))
@@ -205,8 +211,8 @@ static void s_connection(struct bus *self, const struct wire_record *record, con
         s_publish(self, record, data, size);
 }
 
-/* Commands are taken in the order of c; a gap means that the connection broke: greet again, and
- * the broker repeats what is missing. */
+/* Commands are taken in the order of c; a gap means that the connection broke: greet
+ * again, and the broker repeats what is missing. */
 void bus_take_record(struct bus *self, const void *data, size_t size)
 {
     struct wire_record record;

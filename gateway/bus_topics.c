@@ -1,20 +1,21 @@
 #include "gateway/bus_topics.h"
 
 #include "common/mem.h"
+#include "common/table.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+#include <string.h>
 
 struct s_topic {
     char *name;
     size_t total;
-    UT_hash_handle hh;
+    struct table_entry by_name;
     uint32_t count[]; // of each worker
 };
 
 struct bus_topics {
     unsigned workers;
-    struct s_topic *topics;
+    struct table topics;
 };
 
 struct bus_topics *bus_topics_new(unsigned workers)
@@ -26,7 +27,7 @@ struct bus_topics *bus_topics_new(unsigned workers)
 
 static void s_remove(struct bus_topics *self, struct s_topic *topic)
 {
-    HASH_DEL(self->topics, topic);
+    table_remove(&self->topics, &topic->by_name);
     free(topic->name);
     free(topic);
 }
@@ -36,32 +37,34 @@ void bus_topics_destroy(struct bus_topics **self_p)
     struct bus_topics *self = *self_p;
     if (!self)
         return;
-    struct s_topic *at, *next;
-    HASH_ITER(hh, self->topics, at, next) s_remove(self, at);
+    while (self->topics.first)
+        s_remove(self, table_item(self->topics.first, struct s_topic, by_name));
     free(self);
     *self_p = NULL;
 }
 
-static struct s_topic *s_find(const struct bus_topics *self, const char *name, size_t size)
+static struct s_topic *s_find(const struct bus_topics *self, const char *name,
+                              size_t size)
 {
-    struct s_topic *topic;
-    HASH_FIND(hh, self->topics, name, size, topic);
-    return topic;
+    struct table_entry *entry = table_find(&self->topics, name, size);
+    return entry ? table_item(entry, struct s_topic, by_name) : NULL;
 }
 
-size_t bus_topics_add(struct bus_topics *self, const char *name, size_t size, unsigned worker)
+size_t bus_topics_add(struct bus_topics *self, const char *name, size_t size,
+                      unsigned worker)
 {
     struct s_topic *topic = s_find(self, name, size);
     if (!topic) {
         topic = mem_alloc(sizeof *topic + self->workers * sizeof topic->count[0]);
         topic->name = mem_strndup(name, size);
-        HASH_ADD_KEYPTR(hh, self->topics, topic->name, size, topic);
+        table_add(&self->topics, &topic->by_name, topic->name, size);
     }
     topic->count[worker]++;
     return ++topic->total;
 }
 
-size_t bus_topics_remove(struct bus_topics *self, const char *name, size_t size, unsigned worker)
+size_t bus_topics_remove(struct bus_topics *self, const char *name, size_t size,
+                         unsigned worker)
 {
     struct s_topic *topic = s_find(self, name, size);
     if (!topic || topic->count[worker] == 0)
@@ -83,9 +86,9 @@ uint64_t bus_topics_workers(const struct bus_topics *self, const char *name, siz
     return bits;
 }
 
-void bus_topics_each(const struct bus_topics *self, void (*callback)(void *context, const char *topic),
-                     void *context)
+void bus_topics_each(const struct bus_topics *self,
+                     void (*callback)(void *context, const char *topic), void *context)
 {
-    struct s_topic *at, *next;
-    HASH_ITER(hh, self->topics, at, next) callback(context, at->name);
+    for (struct table_entry *at = self->topics.first; at; at = table_after(at))
+        callback(context, table_item(at, struct s_topic, by_name)->name);
 }

@@ -18,7 +18,7 @@ struct receipt {
     uint64_t mark, c;
 };
 
-/* ---- states ------------------------------------------------------------------------------- */
+/* ---- states ---- */
 
 #define TO(state) (1u << (state))
 static const unsigned s_may_become[] = {
@@ -39,24 +39,23 @@ bool channel_is_open(const struct channel *self)
     return self->state == CHANNEL_OPENING || self->state == CHANNEL_OPEN;
 }
 
-/* ---- services ----------------------------------------------------------------------------- */
+/* ---- services ---- */
 
 struct service *channel_service(struct channel_host *host, const char *name)
 {
-    struct service *service;
-    HASH_FIND_STR(host->services, name, service);
-    if (!service) {
-        service = mem_new(struct service);
-        service->name = mem_strdup(name);
-        HASH_ADD_KEYPTR(hh, host->services, service->name, strlen(service->name), service);
-    }
+    struct table_entry *entry = table_find(&host->services, name, strlen(name));
+    if (entry)
+        return table_item(entry, struct service, by_name);
+    struct service *service = mem_new(struct service);
+    service->name = mem_strdup(name);
+    table_add(&host->services, &service->by_name, service->name, strlen(name));
     return service;
 }
 
-/* ---- birth, name, death ------------------------------------------------------------------- */
+/* ---- birth, name, death ---- */
 
-struct channel *channel_new(struct channel_host *host, const struct carrier *carrier, void *carried,
-                            struct service *service)
+struct channel *channel_new(struct channel_host *host, const struct carrier *carrier,
+                            void *carried, struct service *service)
 {
     struct channel *self = mem_new(struct channel);
     self->id = ++host->next_id * host->workers + host->index;
@@ -65,23 +64,36 @@ struct channel *channel_new(struct channel_host *host, const struct carrier *car
     self->carried = carried;
     self->service = service;
     self->gen = 1;
-    HASH_ADD(hh, host->table, id, sizeof self->id, self);
+    table_add(&host->channels, &self->by_id, &self->id, sizeof self->id);
     return self;
 }
 
 struct channel *channel_find(struct channel_host *host, uint64_t id)
 {
-    struct channel *self;
-    HASH_FIND(hh, host->table, &id, sizeof id, self);
-    return self;
+    struct table_entry *entry = table_find(&host->channels, &id, sizeof id);
+    return entry ? table_item(entry, struct channel, by_id) : NULL;
+}
+
+struct channel *channel_first(const struct channel_host *host)
+{
+    struct table_entry *entry = host->channels.first;
+    return entry ? table_item(entry, struct channel, by_id) : NULL;
+}
+
+struct channel *channel_after(const struct channel *self)
+{
+    struct table_entry *entry = table_after(&self->by_id);
+    return entry ? table_item(entry, struct channel, by_id) : NULL;
 }
 
 void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM])
 {
-    snprintf(out, CHANNEL_ID_ROOM, "%s%llx", self->host->prefix, (unsigned long long)self->id);
+    snprintf(out, CHANNEL_ID_ROOM, "%s%llx", self->host->prefix,
+             (unsigned long long)self->id);
 }
 
-int channel_id_parse(const struct channel_host *host, const char *text, size_t size, uint64_t *id)
+int channel_id_parse(const struct channel_host *host, const char *text, size_t size,
+                     uint64_t *id)
 {
     size_t prefix = strlen(host->prefix);
     if (size <= prefix || size > prefix + 16 || memcmp(text, host->prefix, prefix) != 0)
@@ -151,14 +163,14 @@ void channel_destroy(struct channel **self_p)
     s_drop_out(self, "gone");
     s_count_service(self, -(ssize_t)self->events.count, -(ssize_t)self->events.bytes);
     event_queue_clear(&self->events);
-    HASH_DEL(self->host->table, self);
+    table_remove(&self->host->channels, &self->by_id);
     free(self->adopt);
     free(self->bound);
     free(self);
     *self_p = NULL;
 }
 
-/* ---- events towards the application -------------------------------------------------------- */
+/* ---- events towards the application ---- */
 
 void channel_event(struct channel *self, enum event_verb verb, const char *head,
                    const struct iovec *payload, int parts)
@@ -180,8 +192,9 @@ bool channel_has_room(const struct channel *self)
     const struct event_queue *events = &self->events;
     if (!self->service || events->count + events->bodies == 0)
         return true; // one event is always allowed
-    return events->count < settings->window_events && events->bytes < settings->window_bytes &&
-           events->bodies < BODY_WINDOW && self->service->events < settings->service_events &&
+    return events->count < settings->window_events &&
+           events->bytes < settings->window_bytes && events->bodies < BODY_WINDOW &&
+           self->service->events < settings->service_events &&
            self->service->bytes < settings->service_bytes;
 }
 
@@ -261,7 +274,7 @@ void channel_ended(struct channel *self, const struct channel_end *end)
     }
 }
 
-/* ---- the queue towards the client ---------------------------------------------------------- */
+/* ---- the queue towards the client ---- */
 
 void channel_mark_dirty(struct channel *self)
 {
@@ -311,8 +324,9 @@ const char *channel_queue(struct channel *self, struct blob *blob)
 {
     const struct gateway_settings *settings = self->host->settings;
     size_t total = atomic_load(self->host->out_total);
-    bool over = self->out.bytes >= settings->out_queue ||
-                (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
+    bool over =
+        self->out.bytes >= settings->out_queue ||
+        (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
     if (!blob || over) {
         blob_unref(&blob);
         return "full";

@@ -1,15 +1,18 @@
-/* channel: one client's open conversation, whatever carries it: its events on the way to the
- * application, and its queue on the way to the client.
+/* channel: one client's open conversation, whatever carries it: its events on the way to
+ * the application, and its queue on the way to the client.
  *
- *   OPENING --accepted or answered--> OPEN --close asked--> CLOSING --the carrier ended--> CLOSED
- *      |                                `------------ the carrier ended -------------------^
- *      `-------------------- refused, or the carrier ended ------------------------------ ^
+ *   OPENING --accepted or answered--> OPEN --close asked--> CLOSING --the carrier
+ * ended--> CLOSED |                                `------------ the carrier ended
+ * -------------------^
+ *      `-------------------- refused, or the carrier ended ------------------------------
+ * ^
  *
- * A channel outlives its carrier until the application has acknowledged its CLOSE.  It does not
- * know what carries it. */
+ * A channel outlives its carrier until the application has acknowledged its CLOSE.  It
+ * does not know what carries it. */
 #pragma once
 
 #include "common/blob.h"
+#include "common/table.h"
 #include "gateway/event_queue.h"
 #include "gateway/loop.h"
 #include "gateway/message.h"
@@ -20,7 +23,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <uthash.h>
 
 enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CLOSING, CHANNEL_CLOSED };
 
@@ -31,19 +33,19 @@ struct service {
     char *name;
     size_t events, bytes; // unacknowledged, of all its channels
     bool has_worker;      // FLOW says so
-    UT_hash_handle hh;
+    struct table_entry by_name;
 };
 
 struct channel;
 
 /* What a SEND asks for besides its payload. */
 struct send_options {
-    int status;         // HTTP head in the payload; 0: bare body
-    int close;          // 0: no, 1: yes, else the code to close with
-    int64_t length;     // announced size of the body, or -1
-    bool is_sse;        // format=sse
-    bool want_written;  // answer when the kernel has it
-    uint64_t receipt;   // number of the command to answer, 0: none
+    int status;        // HTTP head in the payload; 0: bare body
+    int close;         // 0: no, 1: yes, else the code to close with
+    int64_t length;    // announced size of the body, or -1
+    bool is_sse;       // format=sse
+    bool want_written; // answer when the kernel has it
+    uint64_t receipt;  // number of the command to answer, 0: none
 };
 
 /* What carries a channel: ws, http. */
@@ -54,11 +56,12 @@ struct carrier {
                         const struct send_options *options);
     const char *(*accept)(struct channel *channel, const char *protocol, const void *head,
                           size_t size);
-    const char *(*close)(struct channel *channel, int status, const void *reason, size_t size);
+    const char *(*close)(struct channel *channel, int status, const void *reason,
+                         size_t size);
     /* A publication of a topic that the channel is subscribed to. */
     const char *(*publish)(struct channel *channel, struct message *message);
-    /* The subscription of a topic route has begun at `cursor`; gap: why earlier messages are
-     * lost, or NULL. */
+    /* The subscription of a topic route has begun at `cursor`; gap: why earlier messages
+     * are lost, or NULL. */
     void (*subscribed)(struct channel *channel, const char *topic, const char *cursor,
                        const char *gap);
     /* There is room for events again: read on. */
@@ -67,8 +70,8 @@ struct carrier {
     void (*flush)(struct channel *channel);
     /* The service has, or has no longer, a worker. */
     void (*flow)(struct channel *channel);
-    /* Close for a reason of the gateway's own: cause "slow", "drain", "bus-lost", "poison",
-     * "worker-lost". */
+    /* Close for a reason of the gateway's own: cause "slow", "drain", "bus-lost",
+     * "poison", "worker-lost". */
     void (*end)(struct channel *channel, const char *cause);
     /* Free the carrier's object without a word, when the process ends; may be NULL. */
     void (*discard)(struct channel *channel);
@@ -82,11 +85,11 @@ struct worker_commands;
 struct subscription;
 
 struct channel {
-    UT_hash_handle hh; // by id, in the host's table
+    struct table_entry by_id; // in the host's table
     uint64_t id;
     struct channel_host *host;
     const struct carrier *carrier;
-    void *carried; // the carrier's object; NULL when the carrier has ended
+    void *carried;           // the carrier's object; NULL when the carrier has ended
     struct service *service; // NULL on a topic route
     struct event_queue events;
     struct out_queue out;
@@ -102,19 +105,19 @@ struct channel {
     bool is_websocket, is_unsafe, redeliver_all, needs_accept;
     bool is_dirty, is_blocked, is_slow;
     bool open_is_acked; // acknowledged, but kept until the application has decided
-    bool drained; // the close is ours, because the gateway stops
+    bool drained;       // the close is ours, because the gateway stops
 };
 
 /* The worker, as its channels see it. */
 struct channel_host {
     struct loop *loop;
     const struct gateway_settings *settings;
-    char prefix[96]; // of ids: "edge.epoch."
-    struct channel *table;
-    struct service *services;
-    struct channel *dirty; // to be flushed at the end of the turn
-    struct channel *blocked; // wait for a window
-    bool windows_moved;      // acknowledgements came in this turn
+    char prefix[96];          // of ids: "edge.epoch."
+    struct table channels;    // by id
+    struct table services;    // by name
+    struct channel *dirty;    // to be flushed at the end of the turn
+    struct channel *blocked;  // wait for a window
+    bool windows_moved;       // acknowledgements came in this turn
     atomic_size_t *out_total; // bytes queued in the whole process
     uint8_t *scratch;         // SCRATCH_SIZE bytes for one read
     uint64_t next_id;
@@ -123,7 +126,8 @@ struct channel_host {
     void *context;
     struct worker_commands *commands;
     /* Put an event on the bus; answer command c; subscribe. */
-    void (*emit)(struct channel_host *self, struct channel *channel, const struct event *event);
+    void (*emit)(struct channel_host *self, struct channel *channel,
+                 const struct event *event);
     void (*answer)(struct channel_host *self, uint64_t c, const char *error);
     void (*unsubscribe_all)(struct channel_host *self, struct channel *channel);
 };
@@ -133,12 +137,16 @@ enum { SCRATCH_SIZE = 64 * 1024 };
 struct service *channel_service(struct channel_host *host, const char *name);
 
 /* A new channel in state OPENING, in the host's table; service may be NULL. */
-struct channel *channel_new(struct channel_host *host, const struct carrier *carrier, void *carried,
-                            struct service *service);
+struct channel *channel_new(struct channel_host *host, const struct carrier *carrier,
+                            void *carried, struct service *service);
 struct channel *channel_find(struct channel_host *host, uint64_t id);
+/* All channels: NULL after the last.  The one before may be destroyed meanwhile. */
+struct channel *channel_first(const struct channel_host *host);
+struct channel *channel_after(const struct channel *self);
 void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM]);
 /* 0 and the number, when the text is an id of this edge; else -ENOENT. */
-int channel_id_parse(const struct channel_host *host, const char *text, size_t size, uint64_t *id);
+int channel_id_parse(const struct channel_host *host, const char *text, size_t size,
+                     uint64_t *id);
 
 void channel_set_state(struct channel *self, enum channel_state next);
 bool channel_is_open(const struct channel *self); // OPENING or OPEN
@@ -150,7 +158,8 @@ void channel_event(struct channel *self, enum event_verb verb, const char *head,
 bool channel_has_room(const struct channel *self);
 /* Read no more until the carrier's `resume` is called. */
 void channel_block(struct channel *self);
-/* Everything up to seq was acknowledged.  The channel is freed when that was its CLOSE. */
+/* Everything up to seq was acknowledged.  The channel is freed when that was its CLOSE.
+ */
 void channel_acked(struct channel *self, uint64_t seq);
 /* The application has accepted or refused: the OPEN need not be kept any longer. */
 void channel_decided(struct channel *self);
@@ -168,7 +177,8 @@ struct channel_end {
     const void *reason;
     size_t reason_size;
 };
-/* The carrier has ended: the CLOSE event, state CLOSED.  The channel may be gone after this. */
+/* The carrier has ended: the CLOSE event, state CLOSED.  The channel may be gone after
+ * this. */
 void channel_ended(struct channel *self, const struct channel_end *end);
 
 /* Queue encoded bytes; takes the reference.  NULL or an error code: "gone", "full". */
@@ -179,7 +189,8 @@ void channel_queue_control(struct channel *self, struct blob *blob);
 void channel_receipt(struct channel *self, uint64_t c);
 /* The carrier wrote `size` bytes of the queue. */
 void channel_written(struct channel *self, size_t size);
-/* Writes the queue to a transport: 0 when all is written, -EAGAIN, or another negative errno. */
+/* Writes the queue to a transport: 0 when all is written, -EAGAIN, or another negative
+ * errno. */
 struct transport;
 int channel_write_out(struct channel *self, struct transport *transport);
 void channel_mark_dirty(struct channel *self);

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIELDS_MAX = 256, SIZED_UNWRITTEN_MAX = 4 * 1024 * 1024 };
-
-/* ---- ends --------------------------------------------------------------------------------- */
+/* ---- ends ---- */
 
 void channel_http_end(struct http_carried *self, int status, const char *cause, int code)
 {
@@ -26,13 +24,14 @@ void channel_http_end(struct http_carried *self, int status, const char *cause, 
 }
 
 /* An answer of the gateway's own instead of the application's. */
-static void s_refuse(struct http_carried *self, int status, const char *why, const char *cause)
+static void s_refuse(struct http_carried *self, int status, const char *why,
+                     const char *cause)
 {
     http_refuse(self->exchange, status, why, self->is_websocket);
     channel_http_end(self, 0, cause, status);
 }
 
-static void s_fail(struct http_carried *self)
+void channel_http_fail(struct http_carried *self)
 {
     s_refuse(self, 500, "the application failed", "app-error");
 }
@@ -49,176 +48,7 @@ void channel_http_overflow(struct http_carried *self)
     s_cut(self, "slow");
 }
 
-/* ---- heads -------------------------------------------------------------------------------- */
-
-struct s_fields {
-    struct http_field field[FIELDS_MAX + 4];
-    size_t count;
-};
-
-static void s_add(struct s_fields *self, const char *name, const char *value)
-{
-    self->field[self->count++] = (struct http_field){.name = (char *)name, .value = (char *)value};
-}
-
-static void s_add_head(struct s_fields *self, const struct http_head *head)
-{
-    for (size_t at = 0; head && at < head->count && self->count < FIELDS_MAX; at++)
-        self->field[self->count++] = head->fields[at];
-}
-
-static struct http_reply s_reply(int status, const struct s_fields *fields,
-                                 const struct http_head *head)
-{
-    return (struct http_reply){.status = status,
-                               .fields = fields->field,
-                               .count = fields->count,
-                               .close = head && head->has_connection_close};
-}
-
-static void s_add_defaults(struct s_fields *fields, const struct http_head *head)
-{
-    if (head)
-        return; // the application wrote a head: it knows what it sends
-    s_add(fields, "Content-Type", "text/plain; charset=utf-8");
-    s_add(fields, "X-Content-Type-Options", "nosniff");
-}
-
-void channel_http_begin_stream(struct http_carried *self, int status, struct http_head *head)
-{
-    struct s_fields fields = {.count = 0};
-    s_add_head(&fields, head);
-    if (self->is_sse && !(head && head->has_content_type))
-        s_add(&fields, "Content-Type", "text/event-stream");
-    else
-        s_add_defaults(&fields, head);
-    if (!(head && head->has_cache_control))
-        s_add(&fields, "Cache-Control", "no-store");
-    if (!(head && head->has_accel_buffering))
-        s_add(&fields, "X-Accel-Buffering", "no");
-    struct http_reply reply = s_reply(status, &fields, head);
-    self->stage = HTTP_STREAM;
-    self->end_code = status;
-    if (self->channel->state == CHANNEL_OPENING)
-        channel_set_state(self->channel, CHANNEL_OPEN);
-    timer_stop(&self->host->loop->timers, &self->timer);
-    if (self->is_sse && self->host->settings->sse_comment_ms > 0)
-        timer_start(&self->host->loop->timers, &self->timer,
-                    self->host->loop->now_ms + self->host->settings->sse_comment_ms);
-    http_stream(self->exchange, &reply);
-}
-
-/* ---- the first SEND ----------------------------------------------------------------------- */
-
-/* What of the payload is the body. */
-struct s_first {
-    int status;
-    struct http_head *head; // NULL: bare body
-    size_t offset;          // of the body in the payload
-};
-
-static void s_complete(struct http_carried *self, struct message *message,
-                       const struct s_first *first)
-{
-    struct s_fields fields = {.count = 0};
-    s_add_head(&fields, first->head);
-    s_add_defaults(&fields, first->head);
-    struct http_reply reply = s_reply(first->status, &fields, first->head);
-    reply.close |= self->is_websocket;
-    size_t size = message->size - first->offset;
-    bool has_body = http_status_has_body(first->status, false) && size > 0;
-    bool may_claim = self->is_head || first->status == 304;
-    int64_t claimed = may_claim && first->head && size == 0 ? first->head->content_length : -1;
-    if (first->status == 304 && first->head)
-        claimed = first->head->content_length;
-    struct blob *blob = has_body ? message->source : NULL;
-    size_t offset = blob ? (size_t)(message->data - blob->data) + first->offset : 0;
-    http_answer(self->exchange, &reply, blob, offset, claimed);
-    channel_http_end(self, 0, first->status == 500 ? "app-error" : "server", first->status);
-}
-
-static const char *s_queue_part(struct http_carried *self, struct message *message,
-                                const struct send_options *options);
-
-/* The first part of a stream is what follows the head. */
-static struct message s_rest(const struct message *message, size_t offset)
-{
-    return (struct message){.data = message->data + offset,
-                            .size = message->size - offset,
-                            .source = message->source,
-                            .is_binary = message->is_binary};
-}
-
-static const char *s_begin_sized(struct http_carried *self, const struct s_first *first,
-                                 uint64_t length)
-{
-    struct s_fields fields = {.count = 0};
-    s_add_head(&fields, first->head);
-    s_add_defaults(&fields, first->head);
-    struct http_reply reply = s_reply(first->status, &fields, first->head);
-    self->stage = HTTP_SIZED;
-    self->length_left = length;
-    self->end_code = first->status;
-    channel_set_state(self->channel, CHANNEL_OPEN);
-    timer_stop(&self->host->loop->timers, &self->timer);
-    http_sized(self->exchange, &reply, length);
-    return NULL;
-}
-
-static const char *s_begin(struct http_carried *self, struct message *message,
-                           const struct send_options *options, const struct s_first *first)
-{
-    size_t size = message->size - first->offset;
-    bool no_body = !http_status_has_body(first->status, self->is_head);
-    bool whole = options->close || no_body ||
-                 (options->length >= 0 && (uint64_t)options->length == size);
-    if (options->length >= 0 && (uint64_t)options->length < size)
-        return "length";
-    if (whole && !(options->length >= 0 && (uint64_t)options->length > size && !no_body)) {
-        if (options->receipt && options->want_written)
-            self->receipt = options->receipt;
-        s_complete(self, message, first);
-        return NULL;
-    }
-    self->is_sse |= options->is_sse;
-    if (options->length >= 0)
-        s_begin_sized(self, first, (uint64_t)options->length);
-    else
-        channel_http_begin_stream(self, first->status, first->head);
-    struct message rest = s_rest(message, first->offset);
-    const char *error = s_queue_part(self, &rest, options);
-    message_clear(&rest);
-    return error;
-}
-
-const char *channel_http_first(struct http_carried *self, struct message *message,
-                               const struct send_options *options)
-{
-    struct s_first first = {.status = options->status ? options->status : 200};
-    struct http_head head;
-    const char *why = NULL;
-    if (self->is_websocket && (!options->status || !options->close))
-        return "undecided";
-    if (first.status < 200 || first.status > 599 || options->close > 599) {
-        s_fail(self);
-        return "value";
-    }
-    if (options->status) {
-        int64_t size = http_head_read(message->data, message->size, false, &head, &why);
-        if (size < 0) {
-            s_fail(self);
-            return "header";
-        }
-        first.head = &head;
-        first.offset = (size_t)size;
-    }
-    const char *error = s_begin(self, message, options, &first);
-    if (first.head)
-        http_head_clear(&head);
-    return error;
-}
-
-/* ---- later SENDs -------------------------------------------------------------------------- */
+/* ---- later SENDs ---- */
 
 static enum message_form s_form(const struct http_carried *self)
 {
@@ -236,16 +66,16 @@ static void s_finish_stream(struct http_carried *self)
     channel_mark_dirty(self->channel);
 }
 
-static const char *s_overflow(struct http_carried *self, const struct send_options *options,
-                              const char *error)
+static const char *s_overflow(struct http_carried *self,
+                              const struct send_options *options, const char *error)
 {
     if (!options->receipt) // nobody would be told of the hole
         channel_http_overflow(self);
     return error;
 }
 
-static const char *s_queue_part(struct http_carried *self, struct message *message,
-                                const struct send_options *options)
+const char *channel_http_queue(struct http_carried *self, struct message *message,
+                               const struct send_options *options)
 {
     struct channel *channel = self->channel;
     const char *error = NULL;
@@ -273,13 +103,13 @@ static const char *s_later(struct http_carried *self, struct message *message,
     struct http_head head;
     const char *why;
     if (!options->status)
-        return s_queue_part(self, message, options);
+        return channel_http_queue(self, message, options);
     int64_t size = http_head_read(message->data, message->size, false, &head, &why);
     if (size < 0)
         return "header";
     http_head_clear(&head);
-    struct message rest = s_rest(message, (size_t)size);
-    const char *error = s_queue_part(self, &rest, options);
+    struct message rest = message_part(message, (size_t)size);
+    const char *error = channel_http_queue(self, &rest, options);
     message_clear(&rest);
     return error;
 }
@@ -318,27 +148,29 @@ static const char *s_send(struct channel *channel, struct message *message,
     return s_is_upgrading(self) ? s_send_early(self, message, options) : "gone";
 }
 
-/* ---- accept, close, end ------------------------------------------------------------------- */
+/* ---- accept, close, end ---- */
 
-static void s_upgrade(struct http_carried *self, const char *protocol, const struct http_head *head)
+static void s_upgrade(struct http_carried *self, const char *protocol,
+                      const struct http_head *head)
 {
     char accept[WS_ACCEPT_SIZE];
-    struct s_fields fields = {.count = 0};
+    struct http_fields fields = {.count = 0};
     const struct http_request *request = http_exchange_request(self->exchange);
     ws_handshake_accept(http_request_header(request, "Sec-WebSocket-Key"), accept);
-    s_add(&fields, "Sec-WebSocket-Accept", accept);
+    http_fields_add(&fields, "Sec-WebSocket-Accept", accept);
     if (protocol)
-        s_add(&fields, "Sec-WebSocket-Protocol", protocol);
-    s_add_head(&fields, head);
-    struct http_reply reply = {.status = 101, .fields = fields.field, .count = fields.count};
+        http_fields_add(&fields, "Sec-WebSocket-Protocol", protocol);
+    http_fields_add_head(&fields, head);
+    struct http_reply reply = {
+        .status = 101, .fields = fields.field, .count = fields.count};
     timer_stop(&self->host->loop->timers, &self->timer);
     http_upgrade(self->exchange, &reply);
     http_forget_head(self->exchange);
     self->stage = HTTP_ENDING;
 }
 
-static const char *s_accept(struct channel *channel, const char *protocol, const void *data,
-                            size_t size)
+static const char *s_accept(struct channel *channel, const char *protocol,
+                            const void *data, size_t size)
 {
     struct http_carried *self = channel->carried;
     struct http_head head;
@@ -360,34 +192,38 @@ static const char *s_accept(struct channel *channel, const char *protocol, const
 
 static void s_close_held(struct http_carried *self, int status)
 {
-    struct s_fields fields = {.count = 0};
     if (status == 0)
         status = self->is_websocket ? 403 : 204;
     if (status == 1011 || status == 500) {
-        s_fail(self);
+        channel_http_fail(self);
         return;
     }
-    struct http_reply reply = s_reply(status, &fields, NULL);
-    reply.close = self->is_websocket;
+    struct http_reply reply = {.status = status, .close = self->is_websocket};
     http_answer(self->exchange, &reply, NULL, 0, -1);
     channel_http_end(self, 0, "server", status);
 }
 
-static const char *s_close(struct channel *channel, int status, const void *reason, size_t size)
+/* The 101 is on its way: the close waits for it. */
+static const char *s_close_early(struct http_carried *self, int status)
+{
+    int code = status == 0 ? 1000 : status == 500 ? 1011 : status;
+    if (!ws_close_code_is_valid(code))
+        return "value";
+    self->close_code = code;
+    return NULL;
+}
+
+static const char *s_close(struct channel *channel, int status, const void *reason,
+                           size_t size)
 {
     struct http_carried *self = channel->carried;
     (void)reason;
     (void)size;
     if (!self || !channel_is_open(channel))
         return NULL; // closing twice has no effect
+    if (s_is_upgrading(self))
+        return s_close_early(self, status);
     bool refuses = self->is_websocket && status == 1011;
-    if (s_is_upgrading(self)) {
-        int code = status == 0 ? 1000 : status == 500 ? 1011 : status;
-        if (!ws_close_code_is_valid(code))
-            return "value";
-        self->close_code = code;
-        return NULL;
-    }
     if (status != 0 && !refuses && (status < 200 || status > 599))
         return "value";
     if (self->stage == HTTP_READING || self->stage == HTTP_HELD)
@@ -419,7 +255,7 @@ static void s_end(struct channel *channel, const char *cause)
     }
 }
 
-/* ---- writing ------------------------------------------------------------------------------ */
+/* ---- writing ---- */
 
 static void s_after_write(struct http_carried *self)
 {
@@ -457,7 +293,7 @@ static void s_resume(struct channel *channel)
         http_resume_body(self->exchange);
 }
 
-/* ---- callbacks of the server -------------------------------------------------------------- */
+/* ---- callbacks of the server ---- */
 
 void channel_http_on_gone(void *request, enum http_gone why)
 {
@@ -506,7 +342,12 @@ void channel_http_on_upgraded(void *request, struct transport transport,
     }
     self->channel = NULL;
     self->stage = HTTP_DONE;
-    channel_ws_start(channel, transport, self->admission, ticket, extra, self->cursors);
+    struct channel_ws_start start = {.transport = transport,
+                                     .admission = self->admission,
+                                     .ticket = ticket,
+                                     .extra = extra,
+                                     .cursors = self->cursors};
+    channel_ws_start(channel, &start);
     if (self->close_code != 0 && channel->carried)
         (void)channel->carrier->close(channel, self->close_code, NULL, 0);
 }
@@ -521,7 +362,7 @@ void channel_http_on_done(void *request, bool clean)
     free(self);
 }
 
-/* ---- waiting ------------------------------------------------------------------------------ */
+/* ---- waiting ---- */
 
 static int64_t s_timeout(int64_t of_route, int64_t of_settings)
 {
@@ -537,7 +378,8 @@ void channel_http_hold(struct http_carried *self)
 {
     const struct gateway_settings *settings = self->host->settings;
     int64_t open_ms = s_timeout(self->route->open_timeout_ms, settings->open_timeout_ms);
-    int64_t answer_ms = s_timeout(self->route->answer_timeout_ms, settings->answer_timeout_ms);
+    int64_t answer_ms =
+        s_timeout(self->route->answer_timeout_ms, settings->answer_timeout_ms);
     bool decides = self->is_websocket && self->channel->needs_accept;
     bool opening = self->is_topic || decides || !s_has_worker(self);
     if (self->is_websocket && !decides && !self->is_topic && s_has_worker(self)) {

@@ -1,5 +1,5 @@
-/* channel_http: a channel carried by an HTTP request: one held answer, a stream, or a sized answer
- * in parts.  Which of them, the first SEND decides.
+/* channel_http: a channel carried by an HTTP request: one held answer, a stream, or a
+ * sized answer in parts.  Which of them, the first SEND decides.
  *
  *   READING -> HELD --first SEND with close------------------------------------> DONE
  *                 |---first SEND-----> STREAM --close--> ENDING --all written--> DONE
@@ -13,7 +13,14 @@
 #include "gateway/hub.h"
 #include "gateway/route.h"
 
-enum http_stage { HTTP_READING, HTTP_HELD, HTTP_STREAM, HTTP_SIZED, HTTP_ENDING, HTTP_DONE };
+enum http_stage {
+    HTTP_READING,
+    HTTP_HELD,
+    HTTP_STREAM,
+    HTTP_SIZED,
+    HTTP_ENDING,
+    HTTP_DONE
+};
 
 struct http_carried {
     struct http_exchange *exchange;
@@ -25,13 +32,13 @@ struct http_carried {
     struct timer timer;
     struct transport transport; // of a stream whose head has gone out; fd -1 before
     struct bytes body;          // of the request, not yet in an event
-    uint64_t length_left;       // of a sized answer: bytes still to be sent by the application
-    uint64_t receipt;           // command to answer when a complete answer has left
+    uint64_t length_left; // of a sized answer: bytes still to be sent by the application
+    uint64_t receipt;     // command to answer when a complete answer has left
     int64_t began_ms;
     int end_code;   // status of the answer
     int close_code; // WebSocket: close with it once the 101 has left; 0: no
     uint8_t stage;
-    bool follows;      // the body comes in BODY records
+    bool follows; // the body comes in BODY records
     bool is_websocket, is_topic, is_sse, cursors, is_http10, is_head;
     bool wants_stream; // topic route with ?carrier=stream
 };
@@ -51,13 +58,30 @@ void channel_http_on_due(struct timer *timer, int64_t now_ms);
 
 /* channel_http_topic.c: what topic routes add. */
 const char *channel_http_publish(struct channel *channel, struct message *message);
-void channel_http_subscribed(struct channel *channel, const char *topic, const char *cursor,
-                             const char *gap);
+void channel_http_subscribed(struct channel *channel, const char *topic,
+                             const char *cursor, const char *gap);
 void channel_http_wait_is_over(struct http_carried *self);
-/* channel_http.c, for it. */
+
+/* Header fields of an answer under way. */
+enum { HTTP_FIELDS_MAX = 256 };
+
+struct http_fields {
+    struct http_field field[HTTP_FIELDS_MAX + 4]; // the application's, and a few of ours
+    size_t count;
+};
+
+void http_fields_add(struct http_fields *self, const char *name, const char *value);
+void http_fields_add_head(struct http_fields *self, const struct http_head *head);
+
+/* channel_http.c, for the other two. */
+void channel_http_fail(struct http_carried *self);
+const char *channel_http_queue(struct http_carried *self, struct message *message,
+                               const struct send_options *options);
 void channel_http_end(struct http_carried *self, int status, const char *cause, int code);
+/* channel_http_answer.c */
 const char *channel_http_first(struct http_carried *self, struct message *message,
                                const struct send_options *options);
 /* Begin a stream with this head; Content-Type and what streams need are added. */
-void channel_http_begin_stream(struct http_carried *self, int status, struct http_head *head);
+void channel_http_begin_stream(struct http_carried *self, int status,
+                               struct http_head *head);
 void channel_http_overflow(struct http_carried *self);

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_DEFAULT_S = 25, WAIT_MAX_S = 60, JSON_ROOM = 4096 };
+enum { WAIT_DEFAULT_S = 25, WAIT_MAX_S = 60, JSON_ROOM = 4096, SSE_ROOM = 8192 };
 
-/* The first word of the broker about the topic: from here on nothing is missed.  end_code marks
- * that it has come. */
+/* The first word of the broker about the topic: from here on nothing is missed.  end_code
+ * marks that it has come. */
 
-/* ---- long poll ---------------------------------------------------------------------------- */
+/* ---- long poll ---- */
 
 static void s_answer_json(struct http_carried *self, struct bytes *json)
 {
@@ -28,8 +28,8 @@ static void s_answer_json(struct http_carried *self, struct bytes *json)
 }
 
 /* part: one message, or the member "gap" with its comma; both may be NULL. */
-static void s_answer_poll(struct http_carried *self, const char *cursor, const struct blob *message,
-                          const struct bytes *gap)
+static void s_answer_poll(struct http_carried *self, const char *cursor,
+                          const struct blob *message, const struct bytes *gap)
 {
     struct bytes json;
     int result = 0;
@@ -61,12 +61,12 @@ static int64_t s_wait_ms(const struct http_carried *self)
     const char *path, *query;
     size_t path_size, query_size;
     char text[16];
-    http_request_split(http_exchange_request(self->exchange)->target, &path, &path_size, &query,
-                       &query_size);
+    http_request_split(http_exchange_request(self->exchange)->target, &path, &path_size,
+                       &query, &query_size);
     if (http_request_query(query, query_size, "wait", text, sizeof text) <= 0)
-        return WAIT_DEFAULT_S * 1000;
+        return WAIT_DEFAULT_S * INT64_C(1000);
     long wait_s = strtol(text, NULL, 10);
-    return (wait_s < 0 ? 0 : wait_s > WAIT_MAX_S ? WAIT_MAX_S : wait_s) * 1000;
+    return (wait_s < 0 ? 0 : wait_s > WAIT_MAX_S ? WAIT_MAX_S : wait_s) * INT64_C(1000);
 }
 
 static void s_begin_poll(struct http_carried *self, const char *cursor)
@@ -79,7 +79,7 @@ static void s_begin_poll(struct http_carried *self, const char *cursor)
     http_forget_head(self->exchange);
 }
 
-/* ---- streams ------------------------------------------------------------------------------ */
+/* ---- streams ---- */
 
 static void s_queue_bytes(struct http_carried *self, struct bytes *bytes, int result)
 {
@@ -97,7 +97,7 @@ static void s_queue_gap(struct http_carried *self, const char *topic, const char
 {
     struct bytes json, event;
     bytes_init(&json, JSON_ROOM);
-    bytes_init(&event, 2 * JSON_ROOM);
+    bytes_init(&event, SSE_ROOM);
     int result = topic_message_gap_json(&json, topic, NULL, cursor, gap);
     if (result >= 0)
         result = sse_event_write(&event, cursor, "gap", json.data, json.size);
@@ -114,8 +114,8 @@ static void s_queue_start(struct http_carried *self, const char *cursor)
     s_queue_bytes(self, &bytes, result);
 }
 
-static void s_begin_stream(struct http_carried *self, const char *topic, const char *cursor,
-                           const char *gap)
+static void s_begin_stream(struct http_carried *self, const char *topic,
+                           const char *cursor, const char *gap)
 {
     if (!http_status_has_body(200, self->is_head)) {
         struct http_reply reply = {.status = 200};
@@ -133,10 +133,10 @@ static void s_begin_stream(struct http_carried *self, const char *topic, const c
         s_queue_start(self, cursor);
 }
 
-/* ---- WebSocket ---------------------------------------------------------------------------- */
+/* ---- WebSocket ---- */
 
-static void s_begin_websocket(struct http_carried *self, const char *topic, const char *cursor,
-                              const char *gap)
+static void s_begin_websocket(struct http_carried *self, const char *topic,
+                              const char *cursor, const char *gap)
 {
     struct channel *channel = self->channel;
     self->channel->needs_accept = true; // s_accept asks for it
@@ -154,10 +154,10 @@ static void s_begin_websocket(struct http_carried *self, const char *topic, cons
     bytes_clear(&json);
 }
 
-/* ---- what the hub calls ------------------------------------------------------------------- */
+/* ---- what the hub calls ---- */
 
-void channel_http_subscribed(struct channel *channel, const char *topic, const char *cursor,
-                             const char *gap)
+void channel_http_subscribed(struct channel *channel, const char *topic,
+                             const char *cursor, const char *gap)
 {
     struct http_carried *self = channel->carried;
     if (!self || !channel_is_open(channel))
@@ -195,30 +195,34 @@ static enum message_form s_form(const struct http_carried *self)
     return self->is_http10 ? MESSAGE_LINE : MESSAGE_LINE_CHUNK;
 }
 
-const char *channel_http_publish(struct channel *channel, struct message *message)
+/* A held request: the publication is its answer. */
+static const char *s_publish_held(struct http_carried *self, struct message *message)
 {
     static const struct send_options answer = {.close = 1, .length = -1};
+    if (!self->is_topic)
+        return self->is_websocket ? "undecided"
+                                  : channel_http_first(self, message, &answer);
+    struct blob *json = message_form(message, MESSAGE_TOPIC_JSON);
+    if (json && !self->is_websocket)
+        s_answer_poll(self, message->cursor, json, NULL);
+    blob_unref(&json);
+    return NULL;
+}
+
+const char *channel_http_publish(struct channel *channel, struct message *message)
+{
     struct http_carried *self = channel->carried;
     if (!self || !channel_is_open(channel))
         return "gone";
-    if (self->stage == HTTP_HELD && self->is_topic) {
-        struct blob *json = message_form(message, MESSAGE_TOPIC_JSON);
-        if (json && !self->is_websocket)
-            s_answer_poll(self, message->cursor, json, NULL);
-        blob_unref(&json);
-        return NULL;
-    }
-    if (self->stage == HTTP_HELD && !self->is_websocket)
-        return channel_http_first(self, message, &answer);
+    if (self->stage == HTTP_HELD)
+        return s_publish_held(self, message);
     if (self->stage == HTTP_ENDING && self->is_websocket) { // the 101 is on its way
         enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
         return channel_queue(channel, message_form(message, form));
     }
-    if (self->stage != HTTP_STREAM)
-        return "gone";
-    const char *error = NULL;
-    if (message->size > 0)
-        error = channel_queue(channel, message_form(message, s_form(self)));
+    if (self->stage != HTTP_STREAM || message->size == 0)
+        return NULL;
+    const char *error = channel_queue(channel, message_form(message, s_form(self)));
     if (error)
         channel_http_overflow(self);
     return error;

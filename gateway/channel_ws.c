@@ -11,8 +11,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/*   OPEN --we send Close--> CLOSING --its Close, or the timer--> FINISHING --EOF or timer--> ended
- *     `-----------its Close (answered), or it broke a rule-------^                              */
+/*   OPEN --we send Close--> CLOSING --its Close, or the timer--> FINISHING --EOF or
+ * timer--> ended
+ *     `-----------its Close (answered), or it broke a rule-------^ */
 enum s_stage { STAGE_OPEN, STAGE_CLOSING, STAGE_FINISHING };
 
 enum { FINISH_MS = 1000, READS_MAX = 8 }; // reads of one connection in one turn
@@ -45,7 +46,7 @@ static struct s_ws *s_of(struct channel *channel)
     return channel->carried;
 }
 
-/* ---- life --------------------------------------------------------------------------------- */
+/* ---- life ---- */
 
 static void s_release(struct loop_task *task)
 {
@@ -64,7 +65,8 @@ static void s_destroy(struct s_ws *self)
     loop_defer(self->loop, &self->release);
 }
 
-static void s_tell_end(struct s_ws *self, int status, const char *cause, int code, bool unclean)
+static void s_tell_end(struct s_ws *self, int status, const char *cause, int code,
+                       bool unclean)
 {
     struct channel *channel = self->channel;
     struct channel_end end = {
@@ -86,7 +88,8 @@ static void s_lost(struct s_ws *self)
 
 static void s_watch(struct s_ws *self)
 {
-    /* A client that leaves while it is not read has its last messages in the socket's buffer. */
+    /* A client that leaves while it is not read has its last messages in the socket's
+     * buffer. */
     uint32_t events = self->paused ? 0 : EPOLLIN | EPOLLRDHUP;
     if (!self->wrote_all)
         events |= EPOLLOUT;
@@ -96,8 +99,8 @@ static void s_watch(struct s_ws *self)
     (void)loop_rewatch(self->loop, self->transport.fd, events, &self->watch);
 }
 
-/* Everything was said: let the client's bytes run out, then close.  Closing with unread bytes would
- * reset the connection and could take our Close frame with it. */
+/* Everything was said: let the client's bytes run out, then close.  Closing with unread
+ * bytes would reset the connection and could take our Close frame with it. */
 static void s_finish(struct s_ws *self)
 {
     self->transport.ops->finish(&self->transport);
@@ -125,8 +128,8 @@ static void s_send_close(struct s_ws *self, int code, const void *reason, size_t
         channel_queue_control(self->channel, message_ws_frame(WS_CLOSE, payload, used));
 }
 
-/* Both sides have said Close, or the client broke a rule: what the kernel does not take now is
- * dropped with the channel. */
+/* Both sides have said Close, or the client broke a rule: what the kernel does not take
+ * now is dropped with the channel. */
 static void s_conclude(struct s_ws *self, const struct channel_end *end)
 {
     struct channel *channel = self->channel;
@@ -157,7 +160,7 @@ static void s_start_closing(struct s_ws *self, int code, const void *reason, siz
                 self->loop->now_ms + self->host->settings->close_timeout_ms);
 }
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ---- */
 
 static void s_on_close_frame(struct s_ws *self, const struct ws_event *event)
 {
@@ -166,7 +169,8 @@ static void s_on_close_frame(struct s_ws *self, const struct ws_event *event)
                               .reason = event->data,
                               .reason_size = event->size};
     if (self->stage == STAGE_CLOSING)
-        end = (struct channel_end){.status = 0, .cause = self->cause, .code = self->end_code};
+        end = (struct channel_end){
+            .status = 0, .cause = self->cause, .code = self->end_code};
     else
         s_send_close(self, event->code, event->data, event->size);
     s_conclude(self, &end);
@@ -179,8 +183,10 @@ static void s_on_failure(struct s_ws *self, const struct ws_event *event)
                               .code = event->code,
                               .is_unclean = true};
     if (self->stage == STAGE_CLOSING)
-        end = (struct channel_end){
-            .status = 0, .cause = self->cause, .code = self->end_code, .is_unclean = true};
+        end = (struct channel_end){.status = 0,
+                                   .cause = self->cause,
+                                   .code = self->end_code,
+                                   .is_unclean = true};
     else
         s_send_close(self, event->code, event->reason, strlen(event->reason));
     s_conclude(self, &end);
@@ -191,16 +197,18 @@ static void s_on_data(struct s_ws *self, const struct ws_event *event)
     if (self->stage != STAGE_OPEN)
         return; // the application has closed: it gets no more messages
     struct iovec payload = {.iov_base = (void *)event->data, .iov_len = event->size};
-    channel_event(self->channel, event->kind == WS_EVENT_TEXT ? EVENT_TEXT : EVENT_BIN, "",
-                  &payload, 1);
+    channel_event(self->channel, event->kind == WS_EVENT_TEXT ? EVENT_TEXT : EVENT_BIN,
+                  "", &payload, 1);
 }
 
 static void s_on_ping(struct s_ws *self, const struct ws_event *event)
 {
-    /* A client that pings and does not read gets no more pongs than the queue's cap allows. */
+    /* A client that pings and does not read gets no more pongs than the queue's cap
+     * allows. */
     const struct gateway_settings *settings = self->host->settings;
     if (self->stage == STAGE_OPEN && self->channel->out.bytes < settings->out_queue)
-        channel_queue_control(self->channel, message_ws_frame(WS_PONG, event->data, event->size));
+        channel_queue_control(self->channel,
+                              message_ws_frame(WS_PONG, event->data, event->size));
 }
 
 static void s_on_event(struct s_ws *self, const struct ws_event *event)
@@ -245,7 +253,8 @@ static bool s_take(struct s_ws *self, uint8_t *data, size_t size)
         s_on_event(self, &event);
         if (event.kind == WS_EVENT_NONE && used == 0)
             break;
-        if (self->channel && self->stage == STAGE_OPEN && !channel_has_room(self->channel)) {
+        if (self->channel && self->stage == STAGE_OPEN &&
+            !channel_has_room(self->channel)) {
             s_pause(self, data, size);
             return false;
         }
@@ -289,7 +298,7 @@ static void s_ready(struct loop_watch *watch, uint32_t events)
         s_read(self);
 }
 
-/* ---- timers ------------------------------------------------------------------------------- */
+/* ---- timers ---- */
 
 static void s_ping(struct s_ws *self)
 {
@@ -319,7 +328,7 @@ static void s_due(struct timer *timer, int64_t now_ms)
     }
 }
 
-/* ---- the carrier -------------------------------------------------------------------------- */
+/* ---- the carrier ---- */
 
 static const char *s_close_for_overflow(struct channel *channel)
 {
@@ -327,17 +336,24 @@ static const char *s_close_for_overflow(struct channel *channel)
     return "full";
 }
 
-static const char *s_send(struct channel *channel, struct message *message,
-                          const struct send_options *options)
+static const char *s_check_send(const struct s_ws *self, struct message *message,
+                                const struct send_options *options)
 {
-    struct s_ws *self = s_of(channel);
     if (!self || self->stage != STAGE_OPEN)
         return "gone";
     if (options->close > 1 && !ws_close_code_is_valid(options->close))
         return "value";
-    if (!message->is_binary && !message_is_text(message))
-        return "utf8";
-    const char *error = channel_queue(channel, message_form(message, MESSAGE_WS));
+    return message->is_binary || message_is_text(message) ? NULL : "utf8";
+}
+
+static const char *s_send(struct channel *channel, struct message *message,
+                          const struct send_options *options)
+{
+    struct s_ws *self = s_of(channel);
+    const char *error = s_check_send(self, message, options);
+    if (error)
+        return error;
+    error = channel_queue(channel, message_form(message, MESSAGE_WS));
     if (error)
         return options->receipt ? error : s_close_for_overflow(channel);
     if (options->receipt && options->want_written)
@@ -348,7 +364,8 @@ static const char *s_send(struct channel *channel, struct message *message,
     return NULL;
 }
 
-static const char *s_close(struct channel *channel, int status, const void *reason, size_t size)
+static const char *s_close(struct channel *channel, int status, const void *reason,
+                           size_t size)
 {
     struct s_ws *self = s_of(channel);
     if (!self || self->stage != STAGE_OPEN)
@@ -362,8 +379,8 @@ static const char *s_close(struct channel *channel, int status, const void *reas
     return NULL;
 }
 
-static const char *s_accept(struct channel *channel, const char *protocol, const void *head,
-                            size_t size)
+static const char *s_accept(struct channel *channel, const char *protocol,
+                            const void *head, size_t size)
 {
     (void)channel;
     (void)protocol;
@@ -434,7 +451,7 @@ static void s_flow(struct channel *channel)
 static void s_end(struct channel *channel, const char *cause)
 {
     struct s_ws *self = s_of(channel);
-    int code = strcmp(cause, "drain") == 0 ? 1001
+    int code = strcmp(cause, "drain") == 0                                         ? 1001
                : strcmp(cause, "poison") == 0 || strcmp(cause, "worker-lost") == 0 ? 1011
                                                                                    : 1013;
     if (self)
@@ -461,19 +478,28 @@ const struct carrier channel_ws = {
     .end = s_end,
 };
 
-void channel_ws_start(struct channel *channel, struct transport transport,
-                      struct admission *admission, struct admission_ticket *ticket,
-                      struct iovec extra, bool cursors)
+/* Frames that came behind the handshake. */
+static void s_take_extra(struct s_ws *self, const struct iovec *extra)
+{
+    if (extra->iov_len == 0)
+        return;
+    uint8_t *copy = mem_alloc(extra->iov_len);
+    memcpy(copy, extra->iov_base, extra->iov_len);
+    (void)s_take(self, copy, extra->iov_len);
+    free(copy);
+}
+
+static struct s_ws *s_new(struct channel *channel, const struct channel_ws_start *start)
 {
     struct s_ws *self = mem_new(struct s_ws);
     struct channel_host *host = channel->host;
     self->channel = channel;
     self->host = host;
     self->loop = host->loop;
-    self->transport = transport;
-    self->admission = admission;
-    self->ticket = ticket;
-    self->cursors = cursors;
+    self->transport = start->transport;
+    self->admission = start->admission;
+    self->ticket = start->ticket;
+    self->cursors = start->cursors;
     self->reader = ws_message_new(host->settings->message_limit);
     self->watch.on_ready = s_ready;
     self->timer.on_due = s_due;
@@ -481,23 +507,24 @@ void channel_ws_start(struct channel *channel, struct transport transport,
     self->wrote_all = true;
     self->events = EPOLLIN | EPOLLRDHUP;
     bytes_init(&self->unread, SIZE_MAX);
+    return self;
+}
+
+void channel_ws_start(struct channel *channel, const struct channel_ws_start *start)
+{
+    struct s_ws *self = s_new(channel, start);
     channel->carrier = &channel_ws;
     channel->carried = self;
     if (channel->state == CHANNEL_OPENING)
         channel_set_state(channel, CHANNEL_OPEN);
     channel_decided(channel);
     timer_start(&self->loop->timers, &self->timer,
-                self->heard_ms + host->settings->ping_interval_ms);
-    if (loop_watch(self->loop, transport.fd, self->events, &self->watch) < 0) {
+                self->heard_ms + self->host->settings->ping_interval_ms);
+    if (loop_watch(self->loop, self->transport.fd, self->events, &self->watch) < 0) {
         s_lost(self);
         return;
     }
     if (channel->out.bytes > 0)
         channel_mark_dirty(channel);
-    if (extra.iov_len > 0) { // frames that came behind the handshake
-        uint8_t *copy = mem_alloc(extra.iov_len);
-        memcpy(copy, extra.iov_base, extra.iov_len);
-        (void)s_take(self, copy, extra.iov_len);
-        free(copy);
-    }
+    s_take_extra(self, &start->extra);
 }

@@ -6,8 +6,8 @@
 const char *event_verb_name(enum event_verb verb)
 {
     static const char *const names[] = {
-        [EVENT_OPEN] = "OPEN",   [EVENT_TEXT] = "TEXT", [EVENT_BIN] = "BIN",
-        [EVENT_BODY] = "BODY",   [EVENT_CLOSE] = "CLOSE", [EVENT_SLOW] = "SLOW",
+        [EVENT_OPEN] = "OPEN",       [EVENT_TEXT] = "TEXT",   [EVENT_BIN] = "BIN",
+        [EVENT_BODY] = "BODY",       [EVENT_CLOSE] = "CLOSE", [EVENT_SLOW] = "SLOW",
         [EVENT_DRAINED] = "DRAINED",
     };
     return names[verb];
@@ -27,8 +27,8 @@ static void s_count(struct event_queue *self, const struct event *event, int sig
     self->bytes += (size_t)((ssize_t)event->size * sign);
 }
 
-struct event *event_queue_add(struct event_queue *self, enum event_verb verb, const char *head,
-                              const struct iovec *payload, int parts)
+struct event *event_queue_add(struct event_queue *self, enum event_verb verb,
+                              const char *head, const struct iovec *payload, int parts)
 {
     size_t size = 0;
     for (int at = 0; at < parts; at++)

@@ -30,7 +30,7 @@ struct gateway {
     atomic_bool draining;
 };
 
-/* ---- routes ------------------------------------------------------------------------------- */
+/* ---- routes ---- */
 
 static int s_add_route(void *context, const struct conf_section *section)
 {
@@ -38,12 +38,14 @@ static int s_add_route(void *context, const struct conf_section *section)
     size_t count = conf_section_size(section);
     char *why = NULL;
     if (count > ROUTE_KEYS_MAX)
-        conf_refuse("routes", conf_section_name(section), "a route has at most 64 options");
+        conf_refuse("routes", conf_section_name(section),
+                    "a route has at most 64 options");
     for (size_t at = 0; at < count; at++) {
         keys[at] = conf_section_key(section, at);
         values[at] = conf_section_value(section, at);
     }
-    if (route_table_add(context, conf_section_name(section), keys, values, count, &why) == 0)
+    if (route_table_add(context, conf_section_name(section), keys, values, count, &why) ==
+        0)
         return 0;
     conf_refuse("routes", conf_section_name(section), why ? why : "is wrong");
 }
@@ -66,7 +68,7 @@ void gateway_check(const struct conf *conf)
     route_table_destroy(&routes);
 }
 
-/* ---- birth -------------------------------------------------------------------------------- */
+/* ---- birth ---- */
 
 static bool s_bind(struct gateway *self, const struct conf *conf, char *why, size_t room)
 {
@@ -126,15 +128,15 @@ static bool s_make_worker(struct gateway *self, unsigned index, char *why, size_
     return self->workers[index] != NULL;
 }
 
-struct gateway *gateway_new(const struct conf *conf, const char *const *brokers, size_t count,
-                            char *why, size_t room)
+struct gateway *gateway_new(const struct conf *conf, const char *const *brokers,
+                            size_t count, char *why, size_t room)
 {
     struct gateway *self = mem_new(struct gateway);
     gateway_settings_read(&self->settings, conf);
     self->routes = s_read_routes(conf);
-    self->admission =
-        admission_new(self->settings.max_connections, self->settings.max_connections_per_ip);
-    self->workers = mem_alloc(self->settings.workers * sizeof *self->workers);
+    self->admission = admission_new(self->settings.max_connections,
+                                    self->settings.max_connections_per_ip);
+    self->workers = mem_alloc(self->settings.workers * sizeof(struct worker *));
     bool ok = s_bind(self, conf, why, room);
     if (ok)
         s_make_bus(self, brokers, count);
@@ -163,7 +165,7 @@ size_t gateway_address_count(const struct gateway *self)
     return self->address_count;
 }
 
-/* ---- death -------------------------------------------------------------------------------- */
+/* ---- death ---- */
 
 void gateway_drain(struct gateway *self)
 {
@@ -207,7 +209,7 @@ void gateway_destroy(struct gateway **self_p)
     *self_p = NULL;
 }
 
-/* ---- for the operations port -------------------------------------------------------------- */
+/* ---- for the operations port ---- */
 
 bool gateway_is_ready(void *context, char *reason, size_t room)
 {
@@ -224,6 +226,6 @@ bool gateway_is_ready(void *context, char *reason, size_t room)
 void gateway_set_gauges(void *context)
 {
     struct gateway *self = context;
-    gateway_metrics_gauges(admission_count(self->admission), atomic_load(&self->out_total),
-                           bus_is_ready(self->bus));
+    gateway_metrics_gauges(admission_count(self->admission),
+                           atomic_load(&self->out_total), bus_is_ready(self->bus));
 }

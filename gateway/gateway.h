@@ -8,12 +8,13 @@
 
 struct gateway;
 
-/* Checks what the tables cannot: names, routes.  Exits 2 with one line when something is wrong. */
+/* Checks what the tables cannot: names, routes.  Exits 2 with one line when something is
+ * wrong. */
 void gateway_check(const struct conf *conf);
 /* Binds all addresses.  NULL when one cannot be bound: `why` says which and why.
  *   brokers   endpoints, borrowed for the gateway's life */
-struct gateway *gateway_new(const struct conf *conf, const char *const *brokers, size_t count,
-                            char *why, size_t room);
+struct gateway *gateway_new(const struct conf *conf, const char *const *brokers,
+                            size_t count, char *why, size_t room);
 /* Starts the threads: 0 or a negative errno. */
 int gateway_start(struct gateway *self);
 /* The first client address, with its real port: "http://127.0.0.1:8080/". */

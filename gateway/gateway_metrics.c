@@ -4,10 +4,14 @@
 
 #include <string.h>
 
-#define CAUSES(X) \
-    X(client, "client") X(server, "server") X(timeout, "timeout") X(slow, "slow") \
-    X(limit, "limit") X(protocol, "protocol") X(app_error, "app-error") X(drain, "drain") \
-    X(bus_lost, "bus-lost") X(worker_lost, "worker-lost") X(poison, "poison")
+#define CAUSES(X)                                                                        \
+    X(client, "client")                                                                  \
+    X(server, "server")                                                                  \
+    X(timeout, "timeout")                                                                \
+    X(slow, "slow")                                                                      \
+    X(limit, "limit") X(protocol, "protocol") X(app_error, "app-error")                  \
+        X(drain, "drain") X(bus_lost, "bus-lost") X(worker_lost, "worker-lost")          \
+            X(poison, "poison")
 
 enum { CAUSE_COUNT = 11, WS = 1 };
 
@@ -17,10 +21,16 @@ static const char *const s_cause_name[CAUSE_COUNT] = {
 #undef NAME
 };
 
-#define COUNTER(metric_name, metric_labels, metric_help) \
-    {.name = (metric_name), .labels = (metric_labels), .help = (metric_help), .kind = METRIC_COUNTER}
-#define GAUGE(metric_name, metric_labels, metric_help) \
-    {.name = (metric_name), .labels = (metric_labels), .help = (metric_help), .kind = METRIC_GAUGE}
+#define COUNTER(metric_name, metric_labels, metric_help)                                 \
+    {                                                                                    \
+        .name = (metric_name), .labels = (metric_labels), .help = (metric_help),         \
+        .kind = METRIC_COUNTER                                                           \
+    }
+#define GAUGE(metric_name, metric_labels, metric_help)                                   \
+    {                                                                                    \
+        .name = (metric_name), .labels = (metric_labels), .help = (metric_help),         \
+        .kind = METRIC_GAUGE                                                             \
+    }
 
 static struct metric s_opened[] = {
     COUNTER("ringway_channels_opened_total", "carrier=\"http\"", "Channels opened."),
@@ -32,15 +42,15 @@ static struct metric s_live[] = {
 };
 static struct metric s_closed[2][CAUSE_COUNT] = {
     {
-#define CLOSED(id, text) \
-    COUNTER("ringway_channels_closed_total", "carrier=\"http\",cause=\"" text "\"", \
+#define CLOSED(id, text)                                                                 \
+    COUNTER("ringway_channels_closed_total", "carrier=\"http\",cause=\"" text "\"",      \
             "Channels closed, by cause."),
         CAUSES(CLOSED)
 #undef CLOSED
     },
     {
-#define CLOSED(id, text) \
-    COUNTER("ringway_channels_closed_total", "carrier=\"ws\",cause=\"" text "\"", \
+#define CLOSED(id, text)                                                                 \
+    COUNTER("ringway_channels_closed_total", "carrier=\"ws\",cause=\"" text "\"",        \
             "Channels closed, by cause."),
         CAUSES(CLOSED)
 #undef CLOSED
@@ -54,7 +64,8 @@ static struct metric s_delivered =
     COUNTER("ringway_deliveries_total", NULL, "Messages queued for a client.");
 static struct metric s_delivered_bytes =
     COUNTER("ringway_delivery_bytes_total", NULL, "Encoded bytes of these messages.");
-static struct metric s_commands = COUNTER("ringway_commands_total", NULL, "Commands from the bus.");
+static struct metric s_commands =
+    COUNTER("ringway_commands_total", NULL, "Commands from the bus.");
 static struct metric s_rejected =
     COUNTER("ringway_connections_rejected_total", NULL, "Connections over a limit.");
 static struct metric s_connections =
@@ -66,9 +77,9 @@ static struct metric s_joined =
 
 void gateway_metrics_register(void)
 {
-    struct metric *plain[] = {&s_events,   &s_event_bytes, &s_delivered, &s_delivered_bytes,
-                              &s_commands, &s_rejected,    &s_connections, &s_out_bytes,
-                              &s_joined};
+    struct metric *plain[] = {&s_events,          &s_event_bytes, &s_delivered,
+                              &s_delivered_bytes, &s_commands,    &s_rejected,
+                              &s_connections,     &s_out_bytes,   &s_joined};
     for (size_t ws = 0; ws <= WS; ws++)
         metric_register(&s_opened[ws]);
     for (size_t ws = 0; ws <= WS; ws++)

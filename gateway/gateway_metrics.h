@@ -1,4 +1,5 @@
-/* gateway_metrics: what the gateway counts.  Names are part of the interface: docs/metrics.md. */
+/* gateway_metrics: what the gateway counts.  Names are part of the interface:
+ * docs/metrics.md. */
 #pragma once
 
 #include <stdbool.h>

@@ -52,7 +52,7 @@ const char *http_request_header(const struct http_request *request, const char *
     return NULL;
 }
 
-/* ---- lists (RFC 9110 section 5.6.1) ------------------------------------------------ */
+/* ---- lists (RFC 9110 section 5.6.1) ---- */
 
 static void s_trim(const char **text, size_t *size)
 {
@@ -98,7 +98,7 @@ bool http_request_has_token(const struct http_request *request, const char *name
     return false;
 }
 
-/* ---- the request line (RFC 9112 section 3) ----------------------------------------- */
+/* ---- the request line (RFC 9112 section 3) ---- */
 
 /* Method names are case-sensitive and all registered ones are in capitals; a name in
  * small letters is a client's fault. */
@@ -166,7 +166,7 @@ static int s_check_line(const struct http_request *request, const char **why)
     return 0;
 }
 
-/* ---- header lines ------------------------------------------------------------------ */
+/* ---- header lines ---- */
 
 static int s_check_headers(const struct http_request *request, const char **why)
 {
@@ -189,7 +189,7 @@ static int s_check_headers(const struct http_request *request, const char **why)
     return 0;
 }
 
-/* ---- Host (RFC 9110 section 7.2, RFC 3986 section 3.2.2) --------------------------- */
+/* ---- Host (RFC 9110 section 7.2, RFC 3986 section 3.2.2) ---- */
 
 static bool s_is_port(const char *text, size_t size)
 {
@@ -263,7 +263,7 @@ static int s_check_host(const struct http_request *request, const char **why)
     return 0;
 }
 
-/* ---- framing (RFC 9112 section 6) -------------------------------------------------- */
+/* ---- framing (RFC 9112 section 6) ---- */
 
 /* 501 when other codings are asked for, 400 when it means nothing. */
 static int s_judge_codings(const char *list, const char **why)
@@ -342,7 +342,7 @@ int http_request_check(const struct http_request *request, struct http_body *bod
     return status;
 }
 
-/* ---- the target -------------------------------------------------------------------- */
+/* ---- the target ---- */
 
 void http_request_split(const char *target, const char **path, size_t *path_size,
                         const char **query, size_t *query_size)

@@ -19,7 +19,7 @@ enum {
     LINGER_MAX = 4 * 1024 * 1024, // bytes
 };
 
-/* ---- lingering: reading on after a bare answer ------------------------------------------- */
+/* ---- lingering: reading on after a bare answer ---- */
 
 struct s_linger {
     struct loop_watch watch;
@@ -89,8 +89,8 @@ static void s_send_bare(int fd, int status, const char *why)
     int size = snprintf(text, sizeof text,
                         "HTTP/1.1 %d %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
                         "Content-Length: %zu\r\n%sConnection: close\r\n\r\n%s\n",
-                        status, MHD_get_reason_phrase_for((unsigned)status), strlen(why) + 1,
-                        status == 503 ? "Retry-After: 1\r\n" : "", why);
+                        status, MHD_get_reason_phrase_for((unsigned)status),
+                        strlen(why) + 1, status == 503 ? "Retry-After: 1\r\n" : "", why);
     (void)!send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -108,7 +108,7 @@ void http_server_reject(struct http_server *self, int fd, int status, const char
     s_linger_start(self->loop, fd);
 }
 
-/* ---- connections -------------------------------------------------------------------------- */
+/* ---- connections ---- */
 
 static void s_connection_release(struct loop_task *task)
 {
@@ -119,13 +119,15 @@ static void s_connection_due(struct timer *timer, int64_t now_ms)
 {
     (void)now_ms;
     struct http_connection *self =
-        (struct http_connection *)((char *)timer - offsetof(struct http_connection, timer));
+        (struct http_connection *)((char *)timer -
+                                   offsetof(struct http_connection, timer));
     struct http_exchange *exchange = self->exchange;
     bool in_body = exchange && exchange->seen && !exchange->ended;
     if (in_body)
         http_connection_reject(self, 408, "the body did not arrive in time");
     else if (self->is_fresh)
-        http_connection_reject(self, 408, "the head of the request did not arrive in time");
+        http_connection_reject(self, 408,
+                               "the head of the request did not arrive in time");
     (void)shutdown(self->fd, SHUT_RDWR); // MHD sees the end and closes
 }
 
@@ -179,7 +181,8 @@ static void s_connection_end(struct http_connection *self)
     loop_defer(server->loop, &self->release);
 }
 
-static void s_on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+static void s_on_connection(void *context, struct MHD_Connection *mhd,
+                            void **socket_context,
                             enum MHD_ConnectionNotificationCode code)
 {
     struct http_server *server = context;
@@ -213,7 +216,8 @@ static void s_on_completed(void *context, struct MHD_Connection *mhd, void **exc
 void http_server_add(struct http_server *self, int fd, const union http_address *peer,
                      struct admission_ticket *ticket)
 {
-    struct http_daemon *daemon = &self->daemons[self->next_daemon++ % self->settings.daemons];
+    struct http_daemon *daemon =
+        &self->daemons[self->next_daemon++ % self->settings.daemons];
     struct http_connection *connection = s_connection_new(self, fd, peer);
     connection->daemon = daemon;
     connection->ticket = ticket;
@@ -229,7 +233,7 @@ void http_server_add(struct http_server *self, int fd, const union http_address 
         s_connection_end(connection); // MHD closed the socket and has told nobody
 }
 
-/* ---- daemons ------------------------------------------------------------------------------ */
+/* ---- daemons ---- */
 
 static void s_daemon_ready(struct loop_watch *watch, uint32_t events)
 {
@@ -261,15 +265,17 @@ static bool s_daemon_start(struct http_server *server, struct http_daemon *daemo
     daemon->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_ALLOW_UPGRADE |
             MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG,
-        0, NULL, NULL, http_server_handle, server, MHD_OPTION_EXTERNAL_LOGGER, s_swallow_log, NULL,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->head_bytes, MHD_OPTION_CONNECTION_TIMEOUT,
-        idle_s, MHD_OPTION_CONNECTION_LIMIT, 1000000u, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_URI_LOG_CALLBACK, http_server_target, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        s_leave_escapes, NULL, MHD_OPTION_NOTIFY_CONNECTION, s_on_connection, server,
+        0, NULL, NULL, http_server_handle, server, MHD_OPTION_EXTERNAL_LOGGER,
+        s_swallow_log, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, settings->head_bytes,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle_s, MHD_OPTION_CONNECTION_LIMIT, 1000000u,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_URI_LOG_CALLBACK, http_server_target,
+        server, MHD_OPTION_UNESCAPE_CALLBACK, s_leave_escapes, NULL,
+        MHD_OPTION_NOTIFY_CONNECTION, s_on_connection, server,
         MHD_OPTION_NOTIFY_COMPLETED, s_on_completed, server, MHD_OPTION_END);
     if (!daemon->mhd)
         return false;
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(daemon->mhd, MHD_DAEMON_INFO_EPOLL_FD);
     return info && loop_watch(server->loop, info->epoll_fd, EPOLLIN, &daemon->watch) == 0;
 }
 
@@ -299,9 +305,10 @@ static void s_run_daemon(struct http_daemon *daemon)
     daemon->run = false;
     do
         MHD_run(daemon->mhd);
-    while (++runs < RUNS_MAX &&
-           (daemon->run || (MHD_get_timeout(daemon->mhd, &wait) == MHD_YES && wait == 0)) &&
-           (daemon->run = false, true));
+    while (
+        ++runs < RUNS_MAX &&
+        (daemon->run || (MHD_get_timeout(daemon->mhd, &wait) == MHD_YES && wait == 0)) &&
+        (daemon->run = false, true));
     if (runs == RUNS_MAX)
         daemon->run = true;
 }

@@ -1,15 +1,20 @@
-/* http_server: the door of libmicrohttpd: HTTP requests in, answers out.  One worker's half of it:
- * several external-epoll daemons under one loop, none with a thread or a listen socket.
+/* http_server: the door of libmicrohttpd: HTTP requests in, answers out.  One worker's
+ * half of it: several external-epoll daemons under one loop, none with a thread or a
+ * listen socket.
  *
  * An exchange is one request and its answer:
  *
- *   on_request -> on_body* -> on_end -> held --http_answer--------------------------> on_done
- *                                        |-----http_stream---> on_stream -> http_end -> on_done
- *                                        |-----http_sized----> on_pull*  -------------> on_done
- *                                        `-----http_upgrade--> on_upgraded -----------> on_done
+ *   on_request -> on_body* -> on_end -> held --http_answer-------------------------->
+ * on_done
+ *                                        |-----http_stream---> on_stream -> http_end ->
+ * on_done
+ *                                        |-----http_sized----> on_pull*  ------------->
+ * on_done
+ *                                        `-----http_upgrade--> on_upgraded ----------->
+ * on_done
  *
- * A held exchange costs nothing but memory: MHD does not look at it.  Its socket is watched here,
- * because MHD notices no hang-up while a connection is suspended. */
+ * A held exchange costs nothing but memory: MHD does not look at it.  Its socket is
+ * watched here, because MHD notices no hang-up while a connection is suspended. */
 #pragma once
 
 #include "common/blob.h"
@@ -40,34 +45,36 @@ enum http_gone {
 
 struct http_callbacks {
     void *context;
-    /* The head is complete and passed http_request_check.  Returns what the other callbacks get;
-     * may call http_refuse, and return NULL then. */
+    /* The head is complete and passed http_request_check.  Returns what the other
+     * callbacks get; may call http_refuse, and return NULL then. */
     void *(*on_request)(void *context, struct http_exchange *exchange);
-    /* A part of the body.  Returns how much was taken; less than size pauses the upload until
-     * http_resume_body. */
+    /* A part of the body.  Returns how much was taken; less than size pauses the upload
+     * until http_resume_body. */
     size_t (*on_body)(void *request, const uint8_t *data, size_t size);
     /* The request is complete.  Not called when the exchange was answered before. */
     void (*on_end)(void *request);
     /* The client went away while the exchange was held or streaming; on_done follows. */
     void (*on_gone)(void *request, enum http_gone why);
-    /* The head of a stream has gone out; until http_end the caller writes to the transport. */
+    /* The head of a stream has gone out; until http_end the caller writes to the
+     * transport. */
     void (*on_stream)(void *request, struct transport transport);
     /* The next bytes of a sized answer: 0 for "later" (then http_pull). */
     size_t (*on_pull)(void *request, uint8_t *out, size_t room);
-    /* The 101 has gone out.  The transport and the ticket are the callee's now; extra bytes came
-     * with the request. */
+    /* The 101 has gone out.  The transport and the ticket are the callee's now; extra
+     * bytes came with the request. */
     void (*on_upgraded)(void *request, struct transport transport,
                         struct admission_ticket *ticket, struct iovec extra);
-    /* The exchange is over and its pointer invalid; exactly once for each on_request that returned
-     * not NULL.  Called between turns of MHD, so that it may touch other exchanges. */
+    /* The exchange is over and its pointer invalid; exactly once for each on_request that
+     * returned not NULL.  Called between turns of MHD, so that it may touch other
+     * exchanges. */
     void (*on_done)(void *request, bool clean);
 };
 
 struct http_settings {
-    unsigned daemons;       // K
-    size_t head_bytes;      // MHD's memory for one connection
+    unsigned daemons;  // K
+    size_t head_bytes; // MHD's memory for one connection
     int64_t head_timeout_ms, body_timeout_ms, keep_alive_ms;
-    uint64_t body_limit;    // bytes
+    uint64_t body_limit;       // bytes
     const char *server_header; // value of Server, "" for none
 };
 
@@ -105,13 +112,15 @@ struct http_reply {
 
 /* An error made by the gateway: one line of text.  close: the connection cannot go on. */
 void http_refuse(struct http_exchange *self, int status, const char *why, bool close);
-/* A complete answer; the body is referenced: the part of `blob` from `offset` on, NULL for none.
- * length >= 0: the Content-Length to claim where there is no body on the wire (HEAD, 304). */
-void http_answer(struct http_exchange *self, const struct http_reply *reply, struct blob *blob,
-                 size_t offset, int64_t length);
+/* A complete answer; the body is referenced: the part of `blob` from `offset` on, NULL
+ * for none. length >= 0: the Content-Length to claim where there is no body on the wire
+ * (HEAD, 304). */
+void http_answer(struct http_exchange *self, const struct http_reply *reply,
+                 struct blob *blob, size_t offset, int64_t length);
 void http_stream(struct http_exchange *self, const struct http_reply *reply);
 /* An answer of `length` bytes that comes through on_pull. */
-void http_sized(struct http_exchange *self, const struct http_reply *reply, uint64_t length);
+void http_sized(struct http_exchange *self, const struct http_reply *reply,
+                uint64_t length);
 void http_pull(struct http_exchange *self);
 /* 101; fields hold what the handshake needs besides Upgrade and Connection. */
 void http_upgrade(struct http_exchange *self, const struct http_reply *reply);

@@ -4,25 +4,31 @@
 
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_BLOCK = 16, SIZED_BLOCK = 32 * 1024 }; // bytes that MHD sets aside for a reader
+enum {
+    STREAM_BLOCK = 16,
+    SIZED_BLOCK = 32 * 1024
+}; // bytes that MHD sets aside for a reader
 
-/* ---- giving an answer to MHD -------------------------------------------------------------- */
+/* ---- giving an answer to MHD ---- */
 
 bool http_exchange_queue(struct http_exchange *self)
 {
     struct MHD_Response *response = self->response;
     self->response = NULL;
     self->queued = true;
-    enum MHD_Result queued = MHD_queue_response(self->mhd, (unsigned)self->status, response);
+    enum MHD_Result queued =
+        MHD_queue_response(self->mhd, (unsigned)self->status, response);
     MHD_destroy_response(response);
     return queued == MHD_YES;
 }
 
 /* An answer can be given at any time; MHD takes it once the request is complete. */
-static void s_answer(struct http_exchange *self, int status, struct MHD_Response *response)
+static void s_answer(struct http_exchange *self, int status,
+                     struct MHD_Response *response)
 {
     self->answered = true;
     self->status = status;
@@ -41,7 +47,8 @@ static void s_add_fields(struct http_exchange *self, struct MHD_Response *respon
     bool has_server = false;
     for (size_t at = 0; at < reply->count; at++) {
         has_server |= strcasecmp(reply->fields[at].name, "Server") == 0;
-        MHD_add_response_header(response, reply->fields[at].name, reply->fields[at].value);
+        MHD_add_response_header(response, reply->fields[at].name,
+                                reply->fields[at].value);
     }
     if (!has_server && server && *server)
         MHD_add_response_header(response, "Server", server);
@@ -51,22 +58,25 @@ static void s_add_fields(struct http_exchange *self, struct MHD_Response *respon
 
 void http_refuse(struct http_exchange *self, int status, const char *why, bool close)
 {
-    char *text = mem_alloc(strlen(why) + 2);
-    strcpy(text, why);
-    strcat(text, "\n");
+    size_t size = strlen(why);
+    char *text = mem_alloc(size + 2);
+    snprintf(text, size + 2, "%s\n", why);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
     struct http_field fields[3] = {
         {.name = "Content-Type", .value = "text/plain; charset=utf-8"},
         {.name = "X-Content-Type-Options", .value = "nosniff"},
     };
-    struct http_reply reply = {.status = status, .fields = fields, .count = 2, .close = close};
+    struct http_reply reply = {
+        .status = status, .fields = fields, .count = 2, .close = close};
     if (status == 503)
         fields[reply.count++] = (struct http_field){.name = "Retry-After", .value = "1"};
     if (status == 426)
-        fields[reply.count++] = (struct http_field){.name = "Sec-WebSocket-Version", .value = "13"};
+        fields[reply.count++] =
+            (struct http_field){.name = "Sec-WebSocket-Version", .value = "13"};
     if (status == 405)
-        fields[reply.count++] = (struct http_field){.name = "Allow", .value = "GET, HEAD"};
+        fields[reply.count++] =
+            (struct http_field){.name = "Allow", .value = "GET, HEAD"};
     s_add_fields(self, response, &reply);
     s_answer(self, status, response);
 }
@@ -90,23 +100,23 @@ static ssize_t s_read_nothing(void *context, uint64_t position, char *out, size_
 static struct MHD_Response *s_complete(struct blob *blob, size_t offset, int64_t length)
 {
     if (length >= 0)
-        return MHD_create_response_from_callback((uint64_t)length, STREAM_BLOCK, s_read_nothing,
-                                                 NULL, NULL);
+        return MHD_create_response_from_callback((uint64_t)length, STREAM_BLOCK,
+                                                 s_read_nothing, NULL, NULL);
     if (!blob)
         return MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
     return MHD_create_response_from_buffer_with_free_callback_cls(
         blob->size - offset, blob->data + offset, s_unref, blob_ref(blob));
 }
 
-void http_answer(struct http_exchange *self, const struct http_reply *reply, struct blob *blob,
-                 size_t offset, int64_t length)
+void http_answer(struct http_exchange *self, const struct http_reply *reply,
+                 struct blob *blob, size_t offset, int64_t length)
 {
     struct MHD_Response *response = s_complete(blob, offset, length);
     s_add_fields(self, response, reply);
     s_answer(self, reply->status, response);
 }
 
-/* ---- streams ------------------------------------------------------------------------------ */
+/* ---- streams ---- */
 
 /* MHD has sent the head when it asks for the first byte.  From then on the connection is
  * suspended and the owner writes; see http_server.h. */
@@ -120,7 +130,8 @@ static ssize_t s_read_stream(void *context, uint64_t position, char *out, size_t
         http_exchange_lose(self, HTTP_GONE_CLIENT);
     if (!self->streaming && !self->abort) {
         self->streaming = true;
-        self->server->callbacks.on_stream(self->owner, transport_plain(self->connection->fd));
+        self->server->callbacks.on_stream(self->owner,
+                                          transport_plain(self->connection->fd));
     }
     if (self->abort)
         return MHD_CONTENT_READER_END_WITH_ERROR;
@@ -132,8 +143,8 @@ static ssize_t s_read_stream(void *context, uint64_t position, char *out, size_t
 
 void http_stream(struct http_exchange *self, const struct http_reply *reply)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, s_read_stream, self, NULL);
+    struct MHD_Response *response = MHD_create_response_from_callback(
+        MHD_SIZE_UNKNOWN, STREAM_BLOCK, s_read_stream, self, NULL);
     self->is_stream = true;
     s_add_fields(self, response, reply);
     s_answer(self, reply->status, response);
@@ -146,7 +157,7 @@ void http_end(struct http_exchange *self)
         http_exchange_resume(self);
 }
 
-/* ---- sized answers ------------------------------------------------------------------------ */
+/* ---- sized answers ---- */
 
 static ssize_t s_read_sized(void *context, uint64_t position, char *out, size_t room)
 {
@@ -159,13 +170,15 @@ static ssize_t s_read_sized(void *context, uint64_t position, char *out, size_t 
     size_t got = self->server->callbacks.on_pull(self->owner, (uint8_t *)out, room);
     if (got > 0)
         return (ssize_t)got;
-    if (self->abort || self->ending) // ended before its length: the client must see the cut
+    if (self->abort ||
+        self->ending) // ended before its length: the client must see the cut
         return MHD_CONTENT_READER_END_WITH_ERROR;
     http_exchange_suspend(self);
     return 0;
 }
 
-void http_sized(struct http_exchange *self, const struct http_reply *reply, uint64_t length)
+void http_sized(struct http_exchange *self, const struct http_reply *reply,
+                uint64_t length)
 {
     struct MHD_Response *response =
         MHD_create_response_from_callback(length, SIZED_BLOCK, s_read_sized, self, NULL);
@@ -189,13 +202,14 @@ void http_abort(struct http_exchange *self)
         (void)shutdown(self->connection->fd, SHUT_RDWR); // MHD notices and closes
 }
 
-/* ---- upgrade ------------------------------------------------------------------------------ */
+/* ---- upgrade ---- */
 
-/* The 101 has left.  The descriptor is duplicated and MHD's half given up at once: an idle
- * WebSocket then costs nothing in MHD. */
-static void s_upgraded(void *context, struct MHD_Connection *mhd, void *connection_context,
-                       const char *extra, size_t extra_size, MHD_socket fd,
-                       struct MHD_UpgradeResponseHandle *handle)
+/* The 101 has left.  The descriptor is duplicated and MHD's half given up at once: an
+ * idle WebSocket then costs nothing in MHD. */
+/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
+static void s_upgraded(void *context, struct MHD_Connection *mhd,
+                       void *connection_context, const char *extra, size_t extra_size,
+                       MHD_socket fd, struct MHD_UpgradeResponseHandle *handle)
 {
     struct http_exchange *self = context;
     struct http_connection *connection = self->connection;

@@ -1,5 +1,6 @@
-/* http_server_private: what the files of the HTTP door share: http_server.c (connections),
- * http_server_request.c (the way in) and http_server_answer.c (the way out). */
+/* http_server_private: what the files of the HTTP door share: http_server.c
+ * (connections), http_server_request.c (the way in) and http_server_answer.c (the way
+ * out). */
 #pragma once
 
 #include "gateway/http_server.h"
@@ -26,7 +27,7 @@ struct http_connection {
     union http_address peer;
     int fd;
     bool watched;
-    bool gone;    // the client's FIN or RST was seen
+    bool gone;     // the client's FIN or RST was seen
     bool is_fresh; // no request was completed on it yet
 };
 
@@ -40,7 +41,7 @@ struct http_exchange {
     struct http_header *headers;
     struct http_request request;
     struct http_body body;
-    uint64_t received; // bytes of the body
+    uint64_t received;             // bytes of the body
     struct MHD_Response *response; // answer that waits for its moment
     int status;
     bool is_head, is_http10;
@@ -71,10 +72,10 @@ struct http_server {
     int64_t next_sweep_ms; // all daemons run once a second, for MHD's timeouts
 };
 
-enum MHD_Result http_server_handle(void *context, struct MHD_Connection *mhd, const char *url,
-                                   const char *method, const char *version,
-                                   const char *upload_data, size_t *upload_size,
-                                   void **exchange_p);
+enum MHD_Result http_server_handle(void *context, struct MHD_Connection *mhd,
+                                   const char *url, const char *method,
+                                   const char *version, const char *upload_data,
+                                   size_t *upload_size, void **exchange_p);
 void *http_server_target(void *context, const char *target, struct MHD_Connection *mhd);
 void http_exchange_free(struct http_exchange *self);
 /* Suspend and resume with the books kept. */
@@ -82,8 +83,9 @@ void http_exchange_suspend(struct http_exchange *self);
 void http_exchange_resume(struct http_exchange *self);
 /* The client went away or broke a limit. */
 void http_exchange_lose(struct http_exchange *self, enum http_gone why);
-/* Give MHD the answer that waits; only in the final call of the handler or while suspended there. */
+/* Give MHD the answer that waits; only in the final call of the handler or while
+ * suspended there. */
 bool http_exchange_queue(struct http_exchange *self);
-/* Answer on the bare socket where MHD takes none (in the middle of a body); what the client
- * still sends is swallowed for a while, so that it can read the answer. */
+/* Answer on the bare socket where MHD takes none (in the middle of a body); what the
+ * client still sends is swallowed for a while, so that it can read the answer. */
 void http_connection_reject(struct http_connection *self, int status, const char *why);

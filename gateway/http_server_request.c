@@ -72,7 +72,7 @@ int http_exchange_fd(const struct http_exchange *self)
     return self->connection->fd;
 }
 
-/* ---- suspend and resume ------------------------------------------------------------------- */
+/* ---- suspend and resume ---- */
 
 void http_exchange_suspend(struct http_exchange *self)
 {
@@ -111,15 +111,17 @@ void http_resume_body(struct http_exchange *self)
         http_exchange_resume(self);
 }
 
-/* ---- the handler's three kinds of call ---------------------------------------------------- */
+/* ---- the handler's three kinds of call ---- */
 
 struct s_collect {
     struct http_exchange *exchange;
     bool has_nul;
 };
 
-static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                        size_t name_size, const char *value, size_t value_size)
+/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
+static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind,
+                                        const char *name, size_t name_size,
+                                        const char *value, size_t value_size)
 {
     struct s_collect *collect = context;
     struct http_request *request = &collect->exchange->request;
@@ -133,8 +135,8 @@ static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind, 
 }
 
 /* Returns the status to refuse with, or 0. */
-static int s_read_head(struct http_exchange *self, const char *method, const char *version,
-                       const char **why)
+static int s_read_head(struct http_exchange *self, const char *method,
+                       const char *version, const char **why)
 {
     int count = MHD_get_connection_values(self->mhd, MHD_HEADER_KIND, NULL, NULL);
     if (count > HEADERS_MAX) {
@@ -143,8 +145,10 @@ static int s_read_head(struct http_exchange *self, const char *method, const cha
     }
     struct s_collect collect = {.exchange = self};
     self->headers = mem_alloc((size_t)(count + 1) * sizeof *self->headers);
-    self->request = (struct http_request){
-        .method = method, .target = self->target, .version = version, .headers = self->headers};
+    self->request = (struct http_request){.method = method,
+                                          .target = self->target,
+                                          .version = version,
+                                          .headers = self->headers};
     MHD_get_connection_values_n(self->mhd, MHD_HEADER_KIND, s_collect_header, &collect);
     self->is_head = strcmp(method, "HEAD") == 0;
     self->is_http10 = strcmp(version, "HTTP/1.0") == 0;
@@ -176,14 +180,15 @@ static enum MHD_Result s_first_call(struct http_exchange *self, const char *meth
     if (s_has_body(self))
         timer_start(&server->loop->timers, &self->connection->timer,
                     server->loop->now_ms + server->settings.body_timeout_ms);
-    /* An answer queued in this call closes the connection; without a body the final call comes
-     * at once and keeps it. */
+    /* An answer queued in this call closes the connection; without a body the final call
+     * comes at once and keeps it. */
     if (self->answered && !self->upgraded && (s_has_body(self) || status != 0))
         return http_exchange_queue(self) ? MHD_YES : MHD_NO;
     return MHD_YES;
 }
 
-static enum MHD_Result s_body_call(struct http_exchange *self, const char *data, size_t *size_p)
+static enum MHD_Result s_body_call(struct http_exchange *self, const char *data,
+                                   size_t *size_p)
 {
     struct http_server *server = self->server;
     if (self->abort)
@@ -196,7 +201,8 @@ static enum MHD_Result s_body_call(struct http_exchange *self, const char *data,
     self->received += taken;
     *size_p -= taken;
     if (self->received > server->settings.body_limit) {
-        http_connection_reject(self->connection, 413, "the body is larger than body-limit");
+        http_connection_reject(self->connection, 413,
+                               "the body is larger than body-limit");
         return MHD_NO;
     }
     if (*size_p > 0) {
@@ -228,10 +234,11 @@ static enum MHD_Result s_final_call(struct http_exchange *self)
     return MHD_YES;
 }
 
-enum MHD_Result http_server_handle(void *context, struct MHD_Connection *mhd, const char *url,
-                                   const char *method, const char *version,
-                                   const char *upload_data, size_t *upload_size,
-                                   void **exchange_p)
+/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
+enum MHD_Result http_server_handle(void *context, struct MHD_Connection *mhd,
+                                   const char *url, const char *method,
+                                   const char *version, const char *upload_data,
+                                   size_t *upload_size, void **exchange_p)
 {
     struct http_exchange *self = *exchange_p;
     enum MHD_Result result;

@@ -12,25 +12,26 @@ struct subscription {
     struct subscription *next, *prev; // of the topic
     struct channel *channel;
     struct hub_topic *topic;
-    char *cursor;   // of a topic route, what the client showed, until it is told
-    bool by_route;  // the client is told positions and gaps
-    bool is_ready;  // ... and was told where it starts
+    char *cursor;  // of a topic route, what the client showed, until it is told
+    bool by_route; // the client is told positions and gaps
+    bool is_ready; // ... and was told where it starts
 };
 
 struct hub_topic {
     char *name;
     char position[POSITION_ROOM]; // "" until the broker has told it
     struct subscription *first;
-    UT_hash_handle hh;
+    struct table_entry by_name;
 };
 
 struct hub {
-    struct hub_topic *topics;
+    struct table topics;
     void (*tell)(void *context, const char *topic, bool more);
     void *context;
 };
 
-struct hub *hub_new(void (*tell)(void *context, const char *topic, bool more), void *context)
+struct hub *hub_new(void (*tell)(void *context, const char *topic, bool more),
+                    void *context)
 {
     struct hub *self = mem_new(struct hub);
     self->tell = tell;
@@ -46,12 +47,12 @@ void hub_destroy(struct hub **self_p)
 
 static struct hub_topic *s_find(struct hub *self, const char *name)
 {
-    struct hub_topic *topic;
-    HASH_FIND_STR(self->topics, name, topic);
-    return topic;
+    struct table_entry *entry = table_find(&self->topics, name, strlen(name));
+    return entry ? table_item(entry, struct hub_topic, by_name) : NULL;
 }
 
-static struct subscription *s_subscription(struct channel *channel, const struct hub_topic *topic)
+static struct subscription *s_subscription(struct channel *channel,
+                                           const struct hub_topic *topic)
 {
     struct subscription *at = channel->subscriptions;
     while (at && at->topic != topic)
@@ -65,7 +66,7 @@ static struct hub_topic *s_topic(struct hub *self, const char *name)
     if (!topic) {
         topic = mem_new(struct hub_topic);
         topic->name = mem_strdup(name);
-        HASH_ADD_KEYPTR(hh, self->topics, topic->name, strlen(topic->name), topic);
+        table_add(&self->topics, &topic->by_name, topic->name, strlen(name));
     }
     return topic;
 }
@@ -102,7 +103,7 @@ static void s_remove(struct hub *self, struct subscription *gone)
     self->tell(self->context, topic->name, false);
     if (topic->first)
         return;
-    HASH_DEL(self->topics, topic);
+    table_remove(&self->topics, &topic->by_name);
     free(topic->name);
     free(topic);
 }
@@ -129,7 +130,8 @@ static void s_begin(struct subscription *self)
     self->channel->carrier->subscribed(self->channel, self->topic->name, position, gap);
 }
 
-void hub_join(struct hub *self, struct channel *channel, const char *name, const char *cursor)
+void hub_join(struct hub *self, struct channel *channel, const char *name,
+              const char *cursor)
 {
     struct hub_topic *topic = s_topic(self, name);
     if (s_subscription(channel, topic))
@@ -161,8 +163,10 @@ void hub_unsubscribe(struct hub *self, struct channel *channel, const char *name
 
 void hub_leave_all(struct hub *self, struct channel *channel)
 {
-    while (channel->subscriptions)
-        s_remove(self, channel->subscriptions);
+    for (struct subscription *at = channel->subscriptions, *next; at; at = next) {
+        next = at->next_of_channel;
+        s_remove(self, at);
+    }
 }
 
 void hub_top(struct hub *self, const char *name, const char *position)

@@ -13,14 +13,14 @@
 #include <sys/socket.h>
 
 enum {
-    WHOLE_MAX = 64 * 1024,      // a body up to here travels in the OPEN
-    PART_MAX = 256 * 1024,      // bytes of one BODY record
-    META_MAX = 64 * 1024,       // bytes; a head is at most 14 KiB
+    WHOLE_MAX = 64 * 1024, // a body up to here travels in the OPEN
+    PART_MAX = 256 * 1024, // bytes of one BODY record
+    META_MAX = 64 * 1024,  // bytes; a head is at most 14 KiB
     ADOPT_MAX = 512,
     PARAMS_MAX = ROUTE_PARAMS_MAX * 2 * ROUTE_PARAM_ROOM,
 };
 
-/* ---- deciding ----------------------------------------------------------------------------- */
+/* ---- deciding ---- */
 
 static bool s_is_safe(const char *method)
 {
@@ -38,8 +38,8 @@ static int s_match(const struct intake *self, const struct http_request *request
 }
 
 /* A WebSocket: 0, or the status to refuse with. */
-static int s_check_websocket(const struct http_request *request, const struct route *route,
-                             const char **why)
+static int s_check_websocket(const struct http_request *request,
+                             const struct route *route, const char **why)
 {
     int status = ws_handshake_check(request, why);
     if (status != 0)
@@ -63,7 +63,8 @@ static int s_check(struct intake *self, const struct http_request *request,
         return status;
     if (ws_handshake_is_wanted(request))
         return s_check_websocket(request, match->route, why);
-    bool reads = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    bool reads =
+        strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
     *why = "a topic can only be read";
     return match->route->kind == ROUTE_TOPIC && !reads ? 405 : 0;
 }
@@ -84,7 +85,8 @@ static bool s_accepts_sse(const struct http_request *request)
     return accept && strcasestr(accept, "text/event-stream");
 }
 
-static struct http_carried *s_carried_new(struct intake *self, struct http_exchange *exchange,
+static struct http_carried *s_carried_new(struct intake *self,
+                                          struct http_exchange *exchange,
                                           const struct route *route)
 {
     const struct http_request *request = http_exchange_request(exchange);
@@ -102,9 +104,10 @@ static struct http_carried *s_carried_new(struct intake *self, struct http_excha
     carried->is_head = http_exchange_is_head(exchange);
     carried->is_http10 = http_exchange_is_http10(exchange);
     carried->wants_stream = carried->is_topic && s_asks_for_stream(request);
-    carried->is_sse = carried->is_topic && !carried->wants_stream && s_accepts_sse(request);
-    carried->cursors =
-        carried->is_topic && carried->is_websocket && ws_handshake_offers(request, "ringway.1");
+    carried->is_sse =
+        carried->is_topic && !carried->wants_stream && s_accepts_sse(request);
+    carried->cursors = carried->is_topic && carried->is_websocket &&
+                       ws_handshake_offers(request, "ringway.1");
     bytes_init(&carried->body, PART_MAX);
     return carried;
 }
@@ -127,7 +130,7 @@ static void *s_on_request(void *context, struct http_exchange *exchange)
     return s_carried_new(self, exchange, match.route);
 }
 
-/* ---- OPEN --------------------------------------------------------------------------------- */
+/* ---- OPEN ---- */
 
 static void s_peer_texts(const struct http_carried *self, char *peer, char *local)
 {
@@ -136,12 +139,14 @@ static void s_peer_texts(const struct http_carried *self, char *peer, char *loca
     struct sockaddr_storage own;
     socklen_t size = sizeof own;
     peer_address_text(address, peer);
-    if (peer_address_is_trusted(address, settings->trusted_proxies, settings->trusted_proxy_count))
+    if (peer_address_is_trusted(address, settings->trusted_proxies,
+                                settings->trusted_proxy_count))
         (void)peer_address_forwarded(http_exchange_request(self->exchange),
-                                     settings->trusted_proxies, settings->trusted_proxy_count,
-                                     peer);
+                                     settings->trusted_proxies,
+                                     settings->trusted_proxy_count, peer);
     memset(&own, 0, sizeof own);
-    if (getsockname(http_exchange_fd(self->exchange), (struct sockaddr *)&own, &size) != 0)
+    if (getsockname(http_exchange_fd(self->exchange), (struct sockaddr *)&own, &size) !=
+        0)
         own.ss_family = AF_UNSPEC;
     peer_address_text((struct sockaddr *)&own, local);
 }
@@ -164,7 +169,8 @@ static void s_make_adopt(struct channel *channel, const struct http_carried *sel
     struct bytes json;
     size_t size;
     bytes_init(&json, ADOPT_MAX + 1);
-    if (meta_adopt(&json, self->is_websocket, match->route->name, params, NULL, peer) < 0 ||
+    if (meta_adopt(&json, self->is_websocket, match->route->name, params, NULL, peer) <
+            0 ||
         bytes_append(&json, "", 1) < 0)
         bytes_clear(&json);
     channel->adopt = (char *)bytes_take(&json, &size);
@@ -187,7 +193,8 @@ static struct channel *s_channel(struct http_carried *self)
 }
 
 /* body: "none", "whole" or "follows". */
-static bool s_open(struct http_carried *self, const struct intake *intake, const char *body)
+static bool s_open(struct http_carried *self, const struct intake *intake,
+                   const char *body)
 {
     struct route_match match;
     char peer[PEER_ADDRESS_ROOM], local[PEER_ADDRESS_ROOM];
@@ -201,7 +208,8 @@ static bool s_open(struct http_carried *self, const struct intake *intake, const
                             .scheme = "http",
                             .is_websocket = self->is_websocket,
                             .body = body};
-    if (s_match(intake, request, &match) == 0 && meta_open(&meta, request, &match, &who) >= 0) {
+    if (s_match(intake, request, &match) == 0 &&
+        meta_open(&meta, request, &match, &who) >= 0) {
         bool whole = strcmp(body, "whole") == 0;
         struct iovec parts[] = {
             {.iov_base = meta.data, .iov_len = meta.size},
@@ -219,7 +227,7 @@ static bool s_open(struct http_carried *self, const struct intake *intake, const
     return opened;
 }
 
-/* ---- bodies ------------------------------------------------------------------------------- */
+/* ---- bodies ---- */
 
 static void s_emit_body(struct http_carried *self, bool last)
 {
@@ -228,7 +236,8 @@ static void s_emit_body(struct http_carried *self, bool last)
     bytes_clear(&self->body);
 }
 
-/* Small reads are gathered while a part is under way, so that a record is worth its cost. */
+/* Small reads are gathered while a part is under way, so that a record is worth its cost.
+ */
 static size_t s_take_part(struct http_carried *self, const uint8_t *data, size_t size)
 {
     struct channel *channel = self->channel;
@@ -271,12 +280,14 @@ static void s_join_topic(struct http_carried *self, const struct intake *intake)
     const struct http_request *request = http_exchange_request(self->exchange);
     if (s_match(intake, request, &match) != 0 ||
         route_match_topic(&match, topic, sizeof topic) < 0) {
-        http_refuse(self->exchange, 400, "the topic of this path is longer than 255 bytes", false);
+        http_refuse(self->exchange, 400,
+                    "the topic of this path is longer than 255 bytes", false);
         return;
     }
     http_request_split(request->target, &path, &path_size, &query, &query_size);
     shown = http_request_header(request, "Last-Event-ID");
-    if (!shown && http_request_query(query, query_size, "cursor", cursor, sizeof cursor) > 0)
+    if (!shown &&
+        http_request_query(query, query_size, "cursor", cursor, sizeof cursor) > 0)
         shown = cursor;
     struct channel *channel = s_channel(self);
     self->stage = HTTP_HELD;

@@ -1,4 +1,5 @@
-/* intake: a request becomes a channel, or a refusal: routes, handshake checks, limits, OPEN. */
+/* intake: a request becomes a channel, or a refusal: routes, handshake checks, limits,
+ * OPEN. */
 #pragma once
 
 #include "gateway/channel.h"

@@ -16,8 +16,9 @@ enum { POLL_MS = 20, WHY_ROOM = 512, ADDRESS_ROOM = 160 };
 
 static struct ops_server *s_open_ops(const struct conf *conf, struct gateway *gateway)
 {
-    const struct ops_callbacks callbacks = {
-        .is_ready = gateway_is_ready, .before_metrics = gateway_set_gauges, .context = gateway};
+    const struct ops_callbacks callbacks = {.is_ready = gateway_is_ready,
+                                            .before_metrics = gateway_set_gauges,
+                                            .context = gateway};
     return ops_server_new(conf_text(conf, "ops-listen"), &callbacks);
 }
 

@@ -9,6 +9,14 @@
 #include <stdio.h>
 #include <string.h>
 
+struct message message_part(const struct message *self, size_t offset)
+{
+    return (struct message){.data = self->data + offset,
+                            .size = self->size - offset,
+                            .source = self->source,
+                            .is_binary = self->is_binary};
+}
+
 void message_clear(struct message *self)
 {
     for (size_t at = 0; at < MESSAGE_FORMS; at++)
@@ -71,12 +79,13 @@ static struct blob *s_topic_json(struct message *self)
     struct bytes bytes;
     bytes_init(&bytes, SIZE_MAX);
     bool is_binary = self->is_binary || !message_is_text(self);
-    int result =
-        topic_message_json(&bytes, self->cursor, self->topic, self->data, self->size, is_binary);
+    int result = topic_message_json(&bytes, self->cursor, self->topic, self->data,
+                                    self->size, is_binary);
     return s_from_bytes(&bytes, result);
 }
 
-/* EventSource knows text only: what is not UTF-8 travels as the JSON form, with base64. */
+/* EventSource knows text only: what is not UTF-8 travels as the JSON form, with base64.
+ */
 static struct blob *s_sse(struct message *self, const char *id)
 {
     struct bytes bytes;
@@ -93,13 +102,15 @@ static struct blob *s_sse(struct message *self, const char *id)
     return s_from_bytes(&bytes, result);
 }
 
-static struct blob *s_wrapped(struct message *self, enum message_form inner, uint8_t ws_opcode)
+static struct blob *s_wrapped(struct message *self, enum message_form inner,
+                              uint8_t ws_opcode)
 {
     struct blob *content = message_form(self, inner);
     if (!content)
         return NULL;
-    struct blob *blob = ws_opcode ? message_ws_frame(ws_opcode, content->data, content->size)
-                                  : message_chunk(content->data, content->size);
+    struct blob *blob = ws_opcode
+                            ? message_ws_frame(ws_opcode, content->data, content->size)
+                            : message_chunk(content->data, content->size);
     blob_unref(&content);
     return blob;
 }
@@ -112,7 +123,8 @@ static struct blob *s_make(struct message *self, enum message_form form)
     case MESSAGE_CHUNK:
         return message_chunk(self->data, self->size);
     case MESSAGE_WS:
-        return message_ws_frame(self->is_binary ? WS_BINARY : WS_TEXT, self->data, self->size);
+        return message_ws_frame(self->is_binary ? WS_BINARY : WS_TEXT, self->data,
+                                self->size);
     case MESSAGE_SSE:
         return s_sse(self, NULL);
     case MESSAGE_SSE_CHUNK:

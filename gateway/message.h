@@ -9,16 +9,16 @@
 #include <stdint.h>
 
 enum message_form {
-    MESSAGE_RAW,         // the bytes: a stream of HTTP/1.0
-    MESSAGE_CHUNK,       // one chunk of a chunked stream
-    MESSAGE_WS,          // a WebSocket frame, text or binary
-    MESSAGE_SSE,         // an event without id, HTTP/1.0
-    MESSAGE_SSE_CHUNK,   // the same as a chunk
-    MESSAGE_LINE,        // bytes and a newline, HTTP/1.0
-    MESSAGE_LINE_CHUNK,  // the same as a chunk
-    MESSAGE_TOPIC_JSON,  // {"cursor":...,"topic":...,"data":...}
-    MESSAGE_TOPIC_WS,    // the same in a text frame
-    MESSAGE_TOPIC_SSE,   // an event with the cursor as id
+    MESSAGE_RAW,        // the bytes: a stream of HTTP/1.0
+    MESSAGE_CHUNK,      // one chunk of a chunked stream
+    MESSAGE_WS,         // a WebSocket frame, text or binary
+    MESSAGE_SSE,        // an event without id, HTTP/1.0
+    MESSAGE_SSE_CHUNK,  // the same as a chunk
+    MESSAGE_LINE,       // bytes and a newline, HTTP/1.0
+    MESSAGE_LINE_CHUNK, // the same as a chunk
+    MESSAGE_TOPIC_JSON, // {"cursor":...,"topic":...,"data":...}
+    MESSAGE_TOPIC_WS,   // the same in a text frame
+    MESSAGE_TOPIC_SSE,  // an event with the cursor as id
     MESSAGE_TOPIC_SSE_CHUNK,
     MESSAGE_FORMS,
 };
@@ -33,11 +33,14 @@ struct message {
     struct blob *form[MESSAGE_FORMS];
 };
 
+/* What follows the first `offset` bytes, as a message of its own. */
+struct message message_part(const struct message *self, size_t offset);
 /* Drops the encodings. */
 void message_clear(struct message *self);
 /* Is the payload UTF-8?  Looked at once. */
 bool message_is_text(struct message *self);
-/* The message in a form, with a reference for the caller; NULL when the machine has no memory. */
+/* The message in a form, with a reference for the caller; NULL when the machine has no
+ * memory. */
 struct blob *message_form(struct message *self, enum message_form form);
 
 /* Single pieces in the same encodings. */

@@ -133,7 +133,7 @@ int meta_open(struct bytes *out, const struct http_request *request,
     return json.result;
 }
 
-/* ---- ADOPT ------------------------------------------------------------------------- */
+/* ---- ADOPT ---- */
 
 /* What follows the parameters. */
 static void s_adopt_tail(struct s_json *self, const char *protocol, const char *peer)

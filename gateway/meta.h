@@ -15,8 +15,9 @@ struct meta_peer {
     const char *body; // "none", "whole", "follows"
 };
 
-int meta_open(struct bytes *out, const struct http_request *request, const struct route_match *match,
-              const struct meta_peer *peer);
-/* At most 512 bytes; params that do not fit are left out.  params: "name\0value\0...\0". */
-int meta_adopt(struct bytes *out, bool is_websocket, const char *route, const char *params,
-               const char *protocol, const char *peer);
+int meta_open(struct bytes *out, const struct http_request *request,
+              const struct route_match *match, const struct meta_peer *peer);
+/* At most 512 bytes; params that do not fit are left out.  params: "name\0value\0...\0".
+ */
+int meta_adopt(struct bytes *out, bool is_websocket, const char *route,
+               const char *params, const char *protocol, const char *peer);

@@ -1,4 +1,5 @@
-/* out_queue: encoded bytes on their way to one client.  Pure.  Holds references, not copies. */
+/* out_queue: encoded bytes on their way to one client.  Pure.  Holds references, not
+ * copies. */
 #pragma once
 
 #include "common/blob.h"

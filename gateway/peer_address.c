@@ -51,33 +51,39 @@ bool peer_address_is_trusted(const struct sockaddr *address, const char *const *
 static bool s_is_address(const char *text)
 {
     struct in6_addr scratch;
-    return inet_pton(AF_INET, text, &scratch) == 1 || inet_pton(AF_INET6, text, &scratch) == 1;
+    return inet_pton(AF_INET, text, &scratch) == 1 ||
+           inet_pton(AF_INET6, text, &scratch) == 1;
 }
 
-bool peer_address_forwarded(const struct http_request *request, const char *const *trusted,
-                            size_t count, char out[PEER_ADDRESS_ROOM])
+/* The last element before `end`, as an address; *end_p moves in front of it. */
+static bool s_last_address(const char *value, size_t *end_p, char *host, size_t room)
+{
+    size_t start = *end_p;
+    while (start > 0 && value[start - 1] != ',')
+        start--;
+    size_t from = start + strspn(value + start, " \t");
+    size_t size = strcspn(value + from, ", \t");
+    *end_p = start > 0 ? start - 1 : 0;
+    if (size == 0 || size >= room)
+        return false;
+    snprintf(host, room, "%.*s", (int)size, value + from);
+    return s_is_address(host);
+}
+
+bool peer_address_forwarded(const struct http_request *request,
+                            const char *const *trusted, size_t count,
+                            char out[PEER_ADDRESS_ROOM])
 {
     const char *value = http_request_header(request, "X-Forwarded-For");
     size_t end = value ? strlen(value) : 0;
+    bool anybody = s_is_listed("*", trusted, count);
+    char host[INET6_ADDRSTRLEN];
     bool found = false;
-    while (end > 0) {
-        size_t start = end;
-        while (start > 0 && value[start - 1] != ',')
-            start--;
-        size_t from = start + strspn(value + start, " \t");
-        size_t size = strcspn(value + from, ", \t");
-        char host[INET6_ADDRSTRLEN];
-        if (size == 0 || size >= sizeof host)
-            return found;
-        snprintf(host, sizeof host, "%.*s", (int)size, value + from);
-        if (!s_is_address(host))
-            return found;
+    while (end > 0 && s_last_address(value, &end, host, sizeof host)) {
         snprintf(out, PEER_ADDRESS_ROOM, strchr(host, ':') ? "[%s]:0" : "%s:0", host);
         found = true;
-        bool anybody = count > 0 && strcmp(trusted[0], "*") == 0;
         if (!anybody && !s_is_listed(host, trusted, count))
-            return true;
-        end = start > 0 ? start - 1 : 0;
+            break;
     }
     return found;
 }

@@ -136,7 +136,7 @@ int route_table_add(struct route_table *self, const char *name, const char *cons
     return 0;
 }
 
-/* ---- matching ---------------------------------------------------------------------- */
+/* ---- matching ---- */
 
 bool route_segment_next(const char **pattern, struct route_segment *segment)
 {

@@ -26,7 +26,7 @@ static bool s_is_visible(const char *text)
     return true;
 }
 
-/* ---- path -------------------------------------------------------------------------- */
+/* ---- path ---- */
 
 static const char *s_judge_param(const struct route *route,
                                  const struct route_segment *segment)
@@ -80,7 +80,7 @@ static const char *s_read_path(struct route *route, const char *value)
     return NULL;
 }
 
-/* ---- where to ---------------------------------------------------------------------- */
+/* ---- where to ---- */
 
 static const char *s_read_service(struct route *route, const char *value)
 {
@@ -115,7 +115,7 @@ static const char *s_read_topic(struct route *route, const char *value)
     return NULL;
 }
 
-/* ---- how -------------------------------------------------------------------------- */
+/* ---- how ---- */
 
 static const char *s_read_accept(struct route *route, const char *value)
 {
@@ -192,7 +192,7 @@ const char *route_option_read(struct route *route, const char *key, const char *
            "open-timeout and answer-timeout";
 }
 
-/* ---- together ---------------------------------------------------------------------- */
+/* ---- together ---- */
 
 static bool s_has_param(const struct route *route, const char *name, size_t size)
 {

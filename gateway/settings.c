@@ -2,71 +2,98 @@
 
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { KIB = 1024, MIB = 1024 * 1024, HOUR = 3600 * 1000, NAME_MAX_SIZE = 64, FDS_RESERVED = 256 };
+#define KIB  INT64_C(1024)
+#define MIB  (1024 * KIB)
+#define HOUR INT64_C(3600000) // milliseconds
 
-#define SIZE(setting, value, min, max, text) \
-    {.name = (setting), .type = CONF_SIZE, .initial = (value), .least = (min), .most = (max), \
-     .help = (text)}
-#define COUNT(setting, value, min, max, text) \
-    {.name = (setting), .type = CONF_COUNT, .initial = (value), .least = (min), .most = (max), \
-     .help = (text)}
-#define TIME(setting, value, min, max, text) \
-    {.name = (setting), .type = CONF_DURATION, .initial = (value), .least = (min), .most = (max), \
-     .help = (text)}
-#define TEXT(setting, value, text) \
-    {.name = (setting), .type = CONF_TEXT, .initial = (value), .help = (text)}
-#define LIST(setting, value, text) \
-    {.name = (setting), .type = CONF_LIST, .initial = (value), .help = (text)}
+enum { NAME_MAX_SIZE = 64, FDS_RESERVED = 256 };
+
+#define SIZE(setting, value, min, max, text)                                             \
+    {                                                                                    \
+        .name = (setting), .type = CONF_SIZE, .initial = (value), .least = (min),        \
+        .most = (max), .help = (text)                                                    \
+    }
+#define COUNT(setting, value, min, max, text)                                            \
+    {                                                                                    \
+        .name = (setting), .type = CONF_COUNT, .initial = (value), .least = (min),       \
+        .most = (max), .help = (text)                                                    \
+    }
+#define TIME(setting, value, min, max, text)                                             \
+    {                                                                                    \
+        .name = (setting), .type = CONF_DURATION, .initial = (value), .least = (min),    \
+        .most = (max), .help = (text)                                                    \
+    }
+#define TEXT(setting, value, text)                                                       \
+    {                                                                                    \
+        .name = (setting), .type = CONF_TEXT, .initial = (value), .help = (text)         \
+    }
+#define LIST(setting, value, text)                                                       \
+    {                                                                                    \
+        .name = (setting), .type = CONF_LIST, .initial = (value), .help = (text)         \
+    }
 
 const struct conf_setting gateway_conf_table[] = {
-    LIST("listen", "127.0.0.1:8080",
-         "Where clients connect: ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH; port 0: any."),
+    LIST(
+        "listen", "127.0.0.1:8080",
+        "Where clients connect: ADDRESS:PORT, [ADDRESS]:PORT or unix:PATH; port 0: any."),
     TEXT("edge-name", NULL, "Name of this gateway on the bus; default: the host's name."),
-    TIME("orphan", "60s", 1000, HOUR, "Without a broker for so long, all channels are closed."),
+    TIME("orphan", "60s", 1000, HOUR,
+         "Without a broker for so long, all channels are closed."),
     COUNT("workers", "0", 0, 64, "Worker threads; 0: one for each core."),
     COUNT("daemons", "16", 1, 256,
-          "HTTP daemons of each worker; a held answer costs time in proportion to connections "
+          "HTTP daemons of each worker; a held answer costs time in proportion to "
+          "connections "
           "per daemon."),
     COUNT("max-connections", "0", 0, 10000000,
           "Client connections; 0: as many as the limit of descriptors allows."),
     COUNT("max-connections-per-ip", "0", 0, 10000000,
           "Client connections from one address (IPv6: one /64); 0: no limit."),
     LIST("trusted-proxies", NULL,
-         "Addresses whose X-Forwarded-For is believed; \"*\": anybody's, \"unix\": local ones."),
+         "Addresses whose X-Forwarded-For is believed; \"*\": anybody's, \"unix\": local "
+         "ones."),
     TEXT("server-header", "ringway", "Value of the Server header; empty: none."),
     SIZE("head-bytes", "16KiB", 2 * KIB, 256 * KIB,
          "Memory for one connection's request and response heads."),
-    SIZE("body-limit", "8MiB", 0, 1024LL * MIB, "Longest request body."),
-    SIZE("message-limit", "4MiB", 1, 4LL * MIB, "Longest WebSocket message from a client."),
-    SIZE("out-queue", "4MiB", 4 * KIB, 1024LL * MIB,
+    SIZE("body-limit", "8MiB", 0, 1024 * MIB, "Longest request body."),
+    SIZE("message-limit", "4MiB", 1, 4 * MIB, "Longest WebSocket message from a client."),
+    SIZE("out-queue", "4MiB", 4 * KIB, 1024 * MIB,
          "Bytes queued for one client before sends to it are refused."),
-    SIZE("out-queue-total", "512MiB", MIB, 1024LL * 1024 * MIB,
-         "Bytes queued for all clients; above it, channels with more than 1 MiB are too slow."),
-    SIZE("slow-at", "1MiB", KIB, 1024LL * MIB, "Queue length at which SLOW is sent."),
-    SIZE("drained-at", "256KiB", 0, 1024LL * MIB, "Queue length at which DRAINED follows."),
+    SIZE("out-queue-total", "512MiB", MIB, TIB,
+         "Bytes queued for all clients; above it, channels with more than 1 MiB are too "
+         "slow."),
+    SIZE("slow-at", "1MiB", KIB, 1024 * MIB, "Queue length at which SLOW is sent."),
+    SIZE("drained-at", "256KiB", 0, 1024 * MIB, "Queue length at which DRAINED follows."),
     COUNT("window-events", "32", 1, 10000,
           "Unacknowledged events of one channel before its client is not read."),
-    SIZE("window-bytes", "1MiB", KIB, 1024LL * MIB, "Bytes of these events."),
-    COUNT("service-window-events", "5000", 1, 10000000, "Unacknowledged events of one service."),
-    SIZE("service-window-bytes", "16MiB", KIB, 1024LL * 1024 * MIB, "Bytes of these events."),
+    SIZE("window-bytes", "1MiB", KIB, 1024 * MIB, "Bytes of these events."),
+    COUNT("service-window-events", "5000", 1, 10000000,
+          "Unacknowledged events of one service."),
+    SIZE("service-window-bytes", "16MiB", KIB, TIB,
+         "Bytes of these events."),
     TIME("head-timeout", "10s", 100, HOUR, "Time for the head of a request to arrive."),
     TIME("body-timeout", "30s", 100, HOUR, "Longest pause within a request body."),
     TIME("keep-alive", "75s", 1000, HOUR, "Time between two requests of one connection."),
     TIME("user-timeout", "30s", 1000, HOUR,
          "A client whose TCP takes no bytes for so long is dead."),
-    TIME("ping-interval", "25s", 100, HOUR, "Silence of a WebSocket before it is pinged."),
+    TIME("ping-interval", "25s", 100, HOUR,
+         "Silence of a WebSocket before it is pinged."),
     TIME("ping-timeout", "8s", 100, HOUR, "Time for the pong."),
-    TIME("close-timeout", "5s", 100, HOUR, "Time for a client's half of the closing handshake."),
-    TIME("open-timeout", "5s", 100, HOUR, "Time to find a worker, or for it to accept: then 503."),
-    TIME("answer-timeout", "60s", 0, 24LL * HOUR,
+    TIME("close-timeout", "5s", 100, HOUR,
+         "Time for a client's half of the closing handshake."),
+    TIME("open-timeout", "5s", 100, HOUR,
+         "Time to find a worker, or for it to accept: then 503."),
+    TIME("answer-timeout", "60s", 0, 24 * HOUR,
          "Time for the first part of an answer: then 504; 0: no limit."),
-    TIME("sse-comment", "25s", 0, HOUR, "Pause after which an event stream gets a comment; 0: never."),
-    TIME("drain-grace", "10s", 0, HOUR, "Time for held requests to be answered when stopping."),
+    TIME("sse-comment", "25s", 0, HOUR,
+         "Pause after which an event stream gets a comment; 0: never."),
+    TIME("drain-grace", "10s", 0, HOUR,
+         "Time for held requests to be answered when stopping."),
     {.name = NULL},
 };
 
@@ -82,7 +109,7 @@ static size_t s_descriptor_limit(void)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
         return 1000000;
-    if (limit.rlim_cur <= FDS_RESERVED * 2)
+    if (limit.rlim_cur / 2 <= FDS_RESERVED)
         return (size_t)limit.rlim_cur / 2;
     return (size_t)limit.rlim_cur - FDS_RESERVED;
 }
@@ -93,12 +120,13 @@ static const char *s_edge_name(const struct conf *conf)
     const char *name = conf_text(conf, "edge-name");
     if (!name || !*name) {
         if (gethostname(host, sizeof host) != 0)
-            strcpy(host, "edge");
+            snprintf(host, sizeof host, "edge");
         host[NAME_MAX_SIZE] = 0;
         host[strcspn(host, ".")] = 0;
         name = host;
     }
-    const char *allowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char *allowed =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     size_t size = strlen(name);
     if (size == 0 || size > NAME_MAX_SIZE || strspn(name, allowed) != size)
         conf_refuse("edge-name", name, "must be 1 to 64 letters, digits, '-' or '_'");
@@ -117,10 +145,13 @@ static void s_read_sizes(struct gateway_settings *self, const struct conf *conf)
     self->window_events = (size_t)conf_number(conf, "window-events");
     self->window_bytes = (size_t)conf_number(conf, "window-bytes");
     /* The windows of a service are shared out among the workers. */
-    self->service_events = (size_t)conf_number(conf, "service-window-events") / self->workers + 1;
-    self->service_bytes = (size_t)conf_number(conf, "service-window-bytes") / self->workers + 1;
+    self->service_events =
+        (size_t)conf_number(conf, "service-window-events") / self->workers + 1;
+    self->service_bytes =
+        (size_t)conf_number(conf, "service-window-bytes") / self->workers + 1;
     if (self->drained_at >= self->slow_at)
-        conf_refuse("drained-at", conf_text(conf, "drained-at"), "must be less than slow-at");
+        conf_refuse("drained-at", conf_text(conf, "drained-at"),
+                    "must be less than slow-at");
 }
 
 static void s_read_times(struct gateway_settings *self, const struct conf *conf)
@@ -173,7 +204,8 @@ void gateway_settings_clear(struct gateway_settings *self)
 }
 
 const struct conf_setting gateway_program_conf_table[] = {
-    LIST("broker", "tcp://127.0.0.1:7701", "Edge port of the broker; more: the next when it is silent."),
+    LIST("broker", "tcp://127.0.0.1:7701",
+         "Edge port of the broker; more: the next when it is silent."),
     TEXT("ops-listen", "127.0.0.1:8081",
          "Address of /metrics, /healthz and /readyz; empty: none."),
     {.name = "log-level",

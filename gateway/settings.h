@@ -12,8 +12,8 @@ struct gateway_settings {
     unsigned workers, daemons;
     size_t head_bytes, body_limit, message_limit;
     size_t out_queue, out_queue_total, slow_at, drained_at; // bytes
-    size_t window_events, window_bytes;                 // of one channel
-    size_t service_events, service_bytes;               // of one service
+    size_t window_events, window_bytes;                     // of one channel
+    size_t service_events, service_bytes;                   // of one service
     int64_t head_timeout_ms, body_timeout_ms, keep_alive_ms, user_timeout_ms;
     int64_t ping_interval_ms, ping_timeout_ms, close_timeout_ms;
     int64_t open_timeout_ms, answer_timeout_ms, sse_comment_ms;
@@ -28,6 +28,7 @@ extern const struct conf_setting gateway_conf_table[];
 /* What only ringway-gateway has. */
 extern const struct conf_setting gateway_program_conf_table[];
 
-/* Reads the values; exits 2 when they do not fit together.  Texts are borrowed from conf. */
+/* Reads the values; exits 2 when they do not fit together.  Texts are borrowed from conf.
+ */
 void gateway_settings_read(struct gateway_settings *self, const struct conf *conf);
 void gateway_settings_clear(struct gateway_settings *self);

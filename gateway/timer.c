@@ -47,8 +47,8 @@ void timer_stop(struct timer_wheel *self, struct timer *timer)
     self->count--;
 }
 
-/* Timers of later rounds of the wheel stay in their slot.  The due ones are moved to a list of
- * their own first, because callbacks may change the slot. */
+/* Timers of later rounds of the wheel stay in their slot.  The due ones are moved to a
+ * list of their own first, because callbacks may change the slot. */
 static void s_run_slot(struct timer_wheel *self, struct timer *head, int64_t now_ms)
 {
     struct timer due = {.next = &due, .prev = &due};
@@ -83,7 +83,8 @@ int timer_wheel_wait_ms(const struct timer_wheel *self, int64_t now_ms)
     if (self->count == 0)
         return TIMER_WAIT_MAX_MS;
     for (int64_t ahead = 1; ahead <= TIMER_WAIT_MAX_MS / TIMER_TICK_MS; ahead++) {
-        const struct timer *head = &self->slot[(uint64_t)(self->tick + ahead) % TIMER_SLOTS];
+        const struct timer *head =
+            &self->slot[(uint64_t)(self->tick + ahead) % TIMER_SLOTS];
         if (head->next == head)
             continue;
         int64_t wait = (self->tick + ahead) * TIMER_TICK_MS - now_ms;

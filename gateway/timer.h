@@ -11,7 +11,8 @@ enum { TIMER_TICK_MS = 16, TIMER_SLOTS = 1024, TIMER_WAIT_MAX_MS = 1000 };
 struct timer {
     struct timer *next, *prev; // NULL when stopped
     int64_t due_ms;
-    void (*on_due)(struct timer *self, int64_t now_ms); // the timer is stopped when called
+    void (*on_due)(struct timer *self,
+                   int64_t now_ms); // the timer is stopped when called
 };
 
 struct timer_wheel {

@@ -12,7 +12,8 @@ static ssize_t s_read(struct transport *self, void *data, size_t size)
 
 static ssize_t s_write(struct transport *self, const struct iovec *parts, int count)
 {
-    struct msghdr message = {.msg_iov = (struct iovec *)parts, .msg_iovlen = (size_t)count};
+    struct msghdr message = {.msg_iov = (struct iovec *)parts,
+                             .msg_iovlen = (size_t)count};
     ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL);
     return sent >= 0 ? sent : -errno;
 }

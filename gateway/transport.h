@@ -1,5 +1,5 @@
-/* transport: bytes to and from one client's connection, whatever protects them.  Carriers read and
- * write through this table only. */
+/* transport: bytes to and from one client's connection, whatever protects them.  Carriers
+ * read and write through this table only. */
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +11,8 @@ struct transport;
 struct transport_ops {
     /* Bytes read, 0 at the end, or a negative errno; -EAGAIN: none yet. */
     ssize_t (*read)(struct transport *self, void *data, size_t size);
-    /* Bytes written, at least 1, or a negative errno; -EAGAIN: the kernel takes none now. */
+    /* Bytes written, at least 1, or a negative errno; -EAGAIN: the kernel takes none now.
+     */
     ssize_t (*write)(struct transport *self, const struct iovec *parts, int count);
     /* No more bytes in either direction; the descriptor stays. */
     void (*shutdown)(struct transport *self);

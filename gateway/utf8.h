@@ -1,5 +1,5 @@
-/* utf8: incremental check of UTF-8.  Pure.  RFC 3629: no overlong forms, surrogates, or values over
- * U+10FFFF; wrong bytes are found at the first byte that cannot be right. */
+/* utf8: incremental check of UTF-8.  Pure.  RFC 3629: no overlong forms, surrogates, or
+ * values over U+10FFFF; wrong bytes are found at the first byte that cannot be right. */
 #pragma once
 
 #include <stdbool.h>

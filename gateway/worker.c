@@ -32,12 +32,13 @@ struct worker {
     int64_t drain_until_ms;
 };
 
-/* ---- to the bus --------------------------------------------------------------------------- */
+/* ---- to the bus ---- */
 
 static void s_tell_topic(void *context, const char *topic, bool more)
 {
     struct worker *self = context;
-    struct bus_item *item = bus_item_new(more ? BUS_SUB : BUS_UNSUB, topic, strlen(topic));
+    struct bus_item *item =
+        bus_item_new(more ? BUS_SUB : BUS_UNSUB, topic, strlen(topic));
     bus_lane_send(&self->options.port->to_bus, item);
 }
 
@@ -48,24 +49,33 @@ static void s_unsubscribe_all(struct channel_host *host, struct channel *channel
 
 static void s_woken(struct loop_watch *watch, uint32_t events)
 {
-    struct worker *self = (struct worker *)((char *)watch - offsetof(struct worker, wake));
+    struct worker *self =
+        (struct worker *)((char *)watch - offsetof(struct worker, wake));
     uint64_t count;
     (void)events;
     (void)!read(self->options.wake_fd, &count, sizeof count);
 }
 
-/* ---- draining ----------------------------------------------------------------------------- */
+/* ---- draining ---- */
 
 /* held: those that may still be answered within the grace, too. */
 static void s_end_channels(struct worker *self, bool held)
 {
-    struct channel *at, *next;
-    HASH_ITER(hh, self->host.table, at, next)
-    {
+    for (struct channel *at = channel_first(&self->host), *next; at; at = next) {
+        next = channel_after(at);
         bool waits = !at->is_websocket && at->state == CHANNEL_OPENING;
         if (at->carried && channel_is_open(at) && (held || !waits))
             at->carrier->end(at, "drain");
     }
+}
+
+/* Is there a client to be served, or a CLOSE that a worker can still acknowledge? */
+static bool s_waits(const struct worker *self)
+{
+    for (struct channel *at = channel_first(&self->host); at; at = channel_after(at))
+        if (at->carried || (at->service && at->service->has_worker))
+            return true;
+    return false;
 }
 
 static void s_drain(struct worker *self)
@@ -80,11 +90,11 @@ static void s_drain(struct worker *self)
     if (grace_is_over)
         s_end_channels(self, true);
     bool late = self->loop.now_ms >= self->drain_until_ms + ACK_GRACE_MS;
-    if (HASH_COUNT(self->host.table) == 0 || late)
+    if (late || !s_waits(self))
         atomic_store(&self->done, true);
 }
 
-/* ---- the thread --------------------------------------------------------------------------- */
+/* ---- the thread ---- */
 
 static void s_take_items(struct worker *self)
 {
@@ -220,21 +230,21 @@ void worker_stop(struct worker *self)
     self->started = false;
 }
 
-/* What still is open ends with its carrier first, because carriers know their channels. */
+/* What still is open ends with its carrier first, because carriers know their channels.
+ */
 static void s_destroy_channels(struct worker *self)
 {
-    struct channel *at, *next;
-    HASH_ITER(hh, self->host.table, at, next)
-    {
+    for (struct channel *at = channel_first(&self->host), *next; at; at = next) {
+        next = channel_after(at);
         hub_leave_all(self->hub, at);
         if (at->carried && at->carrier->discard)
             at->carrier->discard(at);
         channel_destroy(&at);
     }
-    struct service *service, *after;
-    HASH_ITER(hh, self->host.services, service, after)
-    {
-        HASH_DEL(self->host.services, service);
+    for (struct table_entry *at = self->host.services.first, *next; at; at = next) {
+        struct service *service = table_item(at, struct service, by_name);
+        next = table_after(at);
+        table_remove(&self->host.services, at);
         free(service->name);
         free(service);
     }

@@ -1,5 +1,6 @@
-/* worker: one thread of the gateway with everything it needs: loop, HTTP, channels, topics, and its
- * port to the bus.  Workers share nothing but read-only settings, routes and a few counters. */
+/* worker: one thread of the gateway with everything it needs: loop, HTTP, channels,
+ * topics, and its port to the bus.  Workers share nothing but read-only settings, routes
+ * and a few counters. */
 #pragma once
 
 #include "gateway/acceptor.h"
@@ -20,7 +21,7 @@ struct worker_options {
     struct admission *admission;
     struct acceptor *acceptor; // the worker's own; taken
     struct bus_port *port;
-    const char *prefix;        // of channel ids
+    const char *prefix; // of channel ids
     atomic_size_t *out_total;
     unsigned index;
     int wake_fd; // eventfd that others write

@@ -10,7 +10,7 @@
 
 enum { TEXT_ROOM = 256 };
 
-/* ---- records to the bus ------------------------------------------------------------------- */
+/* ---- records to the bus ---- */
 
 static void s_send(struct worker_commands *self, const char *head, size_t head_size,
                    const void *payload, size_t size)
@@ -23,7 +23,8 @@ static void s_send(struct worker_commands *self, const char *head, size_t head_s
     bus_lane_send(self->lane, item);
 }
 
-static void s_emit(struct worker_commands *self, struct channel *channel, const struct event *event)
+static void s_emit(struct worker_commands *self, struct channel *channel,
+                   const struct event *event)
 {
     char head[1024], id[CHANNEL_ID_ROOM];
     const uint8_t *payload = event->data + event->head_size;
@@ -35,10 +36,11 @@ static void s_emit(struct worker_commands *self, struct channel *channel, const 
                          channel->service->name, channel->gen,
                          channel->is_websocket ? " ws=1" : "",
                          channel->needs_accept ? " accept=1" : "");
-    size += snprintf(head + size, sizeof head - (size_t)size, "%.*s", (int)event->head_size,
-                     (const char *)event->data);
+    size += snprintf(head + size, sizeof head - (size_t)size, "%.*s",
+                     (int)event->head_size, (const char *)event->data);
     if (event->tries > 0)
-        size += snprintf(head + size, sizeof head - (size_t)size, " try=%d", event->tries + 1);
+        size += snprintf(head + size, sizeof head - (size_t)size, " try=%d",
+                         event->tries + 1);
     gateway_metrics_event(event->size);
     s_send(self, head, (size_t)size, payload, event->size);
 }
@@ -60,7 +62,8 @@ void worker_commands_answer(struct channel_host *host, uint64_t c, const char *e
     bus_lane_send(host->commands->lane, item);
 }
 
-static void s_emit_after(struct worker_commands *self, struct channel *channel, uint64_t seq)
+static void s_emit_after(struct worker_commands *self, struct channel *channel,
+                         uint64_t seq)
 {
     for (const struct event *at = channel->events.first; at; at = at->next)
         if (at->seq > seq)
@@ -76,9 +79,9 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
         const char *json = channel->adopt ? channel->adopt : "{}";
         channel_id_text(channel, id);
         int size = snprintf(head, sizeof head, "ADOPT %s %llu %s %s %u%s", id,
-                            (unsigned long long)channel->events.acked, channel->service->name,
-                            channel->bound ? channel->bound : "-", channel->gen,
-                            channel->is_websocket ? " ws=1" : "");
+                            (unsigned long long)channel->events.acked,
+                            channel->service->name, channel->bound ? channel->bound : "-",
+                            channel->gen, channel->is_websocket ? " ws=1" : "");
         s_send(self, head, (size_t)size, json, strlen(json));
     }
     s_emit_after(self, channel, 0);
@@ -86,10 +89,9 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
 
 static void s_announce_all(struct worker_commands *self, const struct bus_item *item)
 {
-    struct channel *at, *next;
     self->is_linked = true;
-    HASH_ITER(hh, self->host->table, at, next)
-    {
+    for (struct channel *at = channel_first(self->host), *next; at; at = next) {
+        next = channel_after(at);
         if (!at->service)
             continue;
         if (item->full)
@@ -102,14 +104,13 @@ static void s_announce_all(struct worker_commands *self, const struct bus_item *
     bus_lane_send(self->lane, done);
 }
 
-/* A new life of the edge: the old channels end, and nobody is told over the bus, because the
- * broker closes what belonged to the old epoch. */
+/* A new life of the edge: the old channels end, and nobody is told over the bus, because
+ * the broker closes what belonged to the old epoch. */
 static void s_end_epoch(struct worker_commands *self, const struct bus_item *item)
 {
-    struct channel *at, *next;
     self->is_linked = false;
-    HASH_ITER(hh, self->host->table, at, next)
-    {
+    for (struct channel *at = channel_first(self->host), *next; at; at = next) {
+        next = channel_after(at);
         if (!at->service)
             continue;
         at->service->events -= at->events.count;
@@ -125,7 +126,7 @@ static void s_end_epoch(struct worker_commands *self, const struct bus_item *ite
     bus_lane_send(self->lane, bus_item_new(BUS_ENDED, NULL, 0));
 }
 
-/* ---- commands ----------------------------------------------------------------------------- */
+/* ---- commands ---- */
 
 struct s_command {
     struct wire_record record;
@@ -161,7 +162,8 @@ static void s_gone(struct worker_commands *self, const struct s_command *command
 static int s_status_at(const struct wire_record *record, size_t at)
 {
     int status = 0;
-    if (record->count > at && !memchr(record->token[at].data, '=', record->token[at].size) &&
+    if (record->count > at &&
+        !memchr(record->token[at].data, '=', record->token[at].size) &&
         wire_int(record->token[at], &status) < 0)
         return -1;
     return status;
@@ -193,36 +195,45 @@ static void s_send_options(const struct s_command *command, struct send_options 
     };
 }
 
-static void s_take_send(struct worker_commands *self, struct s_command *command)
+static void s_send_to(struct worker_commands *self, const struct s_command *command,
+                      struct wire_text id, struct message *message)
 {
     struct send_options options;
-    struct wire_text list = command->record.token[2];
-    struct message message = {.data = command->record.payload,
-                              .size = command->record.payload_size,
-                              .source = command->blob,
-                              .is_binary = wire_option(&command->record, 3, "bin").data != NULL};
+    uint64_t number;
+    if (channel_id_parse(self->host, id.data, id.size, &number) < 0 ||
+        number % self->host->workers != self->host->index)
+        return; // another worker's
+    struct channel *channel = channel_find(self->host, number);
+    if (!channel) {
+        s_gone(self, command, id);
+        return;
+    }
     s_send_options(command, &options);
+    const char *error = "gone";
+    if (channel->carried)
+        error = channel->carrier->send(channel, message, &options);
+    if (error || !options.want_written)
+        worker_commands_answer(self->host, command->reply, error);
+}
+
+static void s_take_send(struct worker_commands *self, struct s_command *command)
+{
+    const struct wire_record *record = &command->record;
+    struct wire_text list = record->token[2];
+    struct message message = {.data = record->payload,
+                              .size = record->payload_size,
+                              .source = command->blob,
+                              .is_binary = wire_option(record, 3, "bin").data != NULL};
     if (!message.data)
         message.data = command->blob->data + command->blob->size;
     while (list.size > 0) {
         const char *comma = memchr(list.data, ',', list.size);
-        struct wire_text id = {list.data, comma ? (size_t)(comma - list.data) : list.size};
-        uint64_t number;
-        list.data += comma ? id.size + 1 : id.size;
-        list.size -= comma ? id.size + 1 : id.size;
-        if (channel_id_parse(self->host, id.data, id.size, &number) < 0 ||
-            number % self->host->workers != self->host->index)
-            continue; // another worker's
-        struct channel *channel = channel_find(self->host, number);
-        if (!channel) {
-            s_gone(self, command, id);
-            continue;
-        }
-        const char *error = channel->carried
-                                ? channel->carrier->send(channel, &message, &options)
-                                : "gone";
-        if (error || !options.want_written)
-            worker_commands_answer(self->host, command->reply, error);
+        struct wire_text id = {list.data,
+                               comma ? (size_t)(comma - list.data) : list.size};
+        size_t used = comma ? id.size + 1 : id.size;
+        list.data += used;
+        list.size -= used;
+        s_send_to(self, command, id, &message);
     }
     message_clear(&message);
 }
@@ -234,9 +245,10 @@ static void s_take_close(struct worker_commands *self, struct s_command *command
     int status = s_status_at(record, 3);
     const char *error = "value";
     if (status >= 0)
-        error = channel->carried ? channel->carrier->close(channel, status, record->payload,
-                                                           record->payload_size)
-                                 : NULL;
+        error = channel->carried
+                    ? channel->carrier->close(channel, status, record->payload,
+                                              record->payload_size)
+                    : NULL;
     worker_commands_answer(self->host, command->reply, error);
 }
 
@@ -251,7 +263,8 @@ static void s_take_accept(struct worker_commands *self, struct s_command *comman
     if (!error && option.data && !protocol)
         error = "value";
     if (!error)
-        error = channel->carrier->accept(channel, protocol, record->payload, record->payload_size);
+        error = channel->carrier->accept(channel, protocol, record->payload,
+                                         record->payload_size);
     worker_commands_answer(self->host, command->reply, error);
 }
 
@@ -260,7 +273,8 @@ static void s_take_subscription(struct worker_commands *self, struct s_command *
 {
     char topic[TEXT_ROOM];
     const struct wire_record *record = &command->record;
-    const char *name = record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
+    const char *name =
+        record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
     if (!name || !channel_is_open(channel)) {
         worker_commands_answer(self->host, command->reply, name ? "gone" : "value");
         return;
@@ -273,23 +287,27 @@ static void s_take_subscription(struct worker_commands *self, struct s_command *
 }
 
 /* The bus counted a subscription of a channel that is not there. */
-static void s_undo_subscription(struct worker_commands *self, const struct wire_record *record)
+static void s_undo_subscription(struct worker_commands *self,
+                                const struct wire_record *record)
 {
     char topic[TEXT_ROOM];
-    const char *name = record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
+    const char *name =
+        record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
     if (name)
         bus_lane_send(self->lane, bus_item_new(BUS_UNSUB, name, strlen(name)));
 }
 
-/* The former worker died with events that it had been sent: docs/protocol/1-bus.md 5.2, 6 and 7. */
+/* The former worker died with events that it had been sent: docs/protocol/1-bus.md 5.2, 6
+ * and 7. */
 static void s_count_try(struct channel *channel, uint64_t tried)
 {
     struct event_queue *events = &channel->events;
     const struct event *first = events->first;
-    bool lost_open = first && first->verb == EVENT_OPEN && tried >= 1 && channel->is_unsafe &&
-                     !channel->redeliver_all;
-    bool lost_body = !channel->is_websocket && events->acked >= 2 &&
-                     channel->state == CHANNEL_OPENING; // parts of it are nowhere any more
+    bool lost_open = first && first->verb == EVENT_OPEN && tried >= 1 &&
+                     channel->is_unsafe && !channel->redeliver_all;
+    bool lost_body =
+        !channel->is_websocket && events->acked >= 2 &&
+        channel->state == CHANNEL_OPENING; // parts of it are nowhere any more
     bool poison = event_queue_tried(events, tried);
     if (!lost_open && !lost_body && !poison)
         return;
@@ -357,7 +375,7 @@ static void s_for_channel(struct worker_commands *self, struct s_command *comman
     }
 }
 
-/* ---- records that name no channel of ours ------------------------------------------------- */
+/* ---- records that name no channel of ours ---- */
 
 static void s_take_acks(struct worker_commands *self, const struct wire_record *record)
 {
@@ -389,9 +407,8 @@ static void s_take_flow(struct worker_commands *self, const struct wire_record *
     if (service->has_worker == has_worker)
         return;
     service->has_worker = has_worker;
-    struct channel *at, *next;
-    HASH_ITER(hh, self->host->table, at, next)
-    {
+    for (struct channel *at = channel_first(self->host), *next; at; at = next) {
+        next = channel_after(at);
         if (at->service == service && at->carried)
             at->carrier->flow(at);
     }

@@ -40,5 +40,6 @@ struct ws_frame {
  */
 int ws_frame_read(const uint8_t *data, size_t size, struct ws_frame *frame);
 
-/* Write the header of an unmasked, final frame: 2 to WS_HEADER_MAX bytes.  Returns its size. */
+/* Write the header of an unmasked, final frame: 2 to WS_HEADER_MAX bytes.  Returns its
+ * size. */
 int ws_frame_write(uint8_t opcode, uint64_t length, uint8_t *out);

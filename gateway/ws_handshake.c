@@ -84,7 +84,7 @@ void ws_handshake_accept(const char *key, char out[WS_ACCEPT_SIZE])
     EVP_EncodeBlock((unsigned char *)out, digest, sizeof digest);
 }
 
-/* ---- subprotocols ------------------------------------------------------------------ */
+/* ---- subprotocols ---- */
 
 void ws_handshake_each_offer(const struct http_request *request,
                              void (*callback)(void *context, const char *name,
@@ -122,7 +122,7 @@ bool ws_handshake_offers(const struct http_request *request, const char *protoco
     return wanted.found;
 }
 
-/* ---- origin (RFC 6454 section 6.2) ------------------------------------------------- */
+/* ---- origin (RFC 6454 section 6.2) ---- */
 
 /* A host and its port; the port is a text, the scheme's own when it is left out. */
 struct s_place {

@@ -73,7 +73,7 @@ static void s_fail(struct ws_message *self, uint16_t code, const char *reason,
     *event = (struct ws_event){.kind = WS_EVENT_FAILED, .code = code, .reason = reason};
 }
 
-/* ---- headers ----------------------------------------------------------------------- */
+/* ---- headers ---- */
 
 /* Sections 5.1, 5.2 and 5.4: what the first two bytes of a header can break, or NULL. */
 static const char *s_rule_of_start(const struct ws_message *self, const uint8_t *header)
@@ -159,7 +159,7 @@ static size_t s_read_header(struct ws_message *self, const uint8_t *data, size_t
     return more;
 }
 
-/* ---- payload ----------------------------------------------------------------------- */
+/* ---- payload ---- */
 
 /* Eight bytes at a time; afterwards the mask begins with the next byte's. */
 static void s_unmask(uint8_t mask[4], uint8_t *data, size_t size)
