@@ -10,6 +10,7 @@
 
 #define KIB  INT64_C(1024)
 #define MIB  (1024 * KIB)
+#define TIB (INT64_C(1) << 40)
 #define HOUR INT64_C(3600000) // milliseconds
 
 enum { NAME_MAX_SIZE = 64, FDS_RESERVED = 256 };
