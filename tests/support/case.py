@@ -115,7 +115,11 @@ class _Shared:
         deployment.close_clients()
         left = settle(deployment)
         for worker in deployment.workers[1 if self.worker else 0 :]:
-            worker.stop()
+            try:
+                worker.retire() if worker.auto_ack else worker.stop()
+            except AssertionError as error:
+                left = left or f"a worker cannot leave: {error}"
+                worker.stop()
         del deployment.workers[1 if self.worker else 0 :]
         errors = [error for worker in deployment.workers for error in worker.errors]
         for worker in deployment.workers:

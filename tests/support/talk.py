@@ -57,6 +57,15 @@ def answered(ctx, name, status=200, headers=(), body=b"", client=None, sent=(), 
     return client, event, client.read_response(method)
 
 
+def opened_ws(ctx, name, worker=None, **options):
+    """A WebSocket after its handshake and its OPEN: (client, OPEN)."""
+    worker = worker or ctx.main
+    target = options.pop("target", None) or unique(name)
+    mark = worker.mark()
+    client = ctx.ws(target, **options)
+    return client, worker.wait_open(target, after=mark)
+
+
 def whole_body(worker, event, timeout=10):
     """The body of a request, whole with its OPEN or in BODY records."""
     kind = event.meta["body"]

@@ -160,6 +160,13 @@ class Worker:
         self._thread = None
         os.close(self._wake)
 
+    def retire(self):
+        """LEAVE every service, wait for LEFT, stop: nothing is given to it after that."""
+        for service in list(self.services):
+            self.leave(service)
+            self.wait_for("LEFT", service, timeout=5)
+        self.stop()
+
     def pause(self):
         """Stops reading and stops saying JOIN, like a process that got SIGSTOP."""
         self.paused = True
