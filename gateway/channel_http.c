@@ -300,12 +300,21 @@ void channel_http_on_gone(void *request, enum http_gone why)
     struct http_carried *self = request;
     if (self->stage == HTTP_DONE)
         return;
-    bool closing = self->channel && self->channel->state == CHANNEL_CLOSING;
-    if (closing)
+    if (self->channel && self->channel->state == CHANNEL_CLOSING)
         channel_http_end(self, 0, "server", self->end_code);
+    else if (why == HTTP_GONE_LIMIT)
+        channel_http_end(self, 0, "limit", 0);
+    else if (why == HTTP_GONE_TIMEOUT)
+        channel_http_end(self, 0, "timeout", 408);
     else
-        channel_http_end(self, self->is_websocket ? 1006 : -1,
-                         why == HTTP_GONE_LIMIT ? "limit" : "client", 0);
+        channel_http_end(self, self->is_websocket ? 1006 : -1, "client", 0);
+}
+
+void channel_http_on_writable(void *request)
+{
+    struct http_carried *self = request;
+    if (self->channel && self->channel->out.bytes > 0)
+        channel_mark_dirty(self->channel);
 }
 
 void channel_http_on_stream(void *request, struct transport transport)

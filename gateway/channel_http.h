@@ -50,6 +50,7 @@ void channel_http_hold(struct http_carried *self);
 /* Callbacks of http_server for one exchange. */
 void channel_http_on_gone(void *request, enum http_gone why);
 void channel_http_on_stream(void *request, struct transport transport);
+void channel_http_on_writable(void *request);
 size_t channel_http_on_pull(void *request, uint8_t *out, size_t room);
 void channel_http_on_upgraded(void *request, struct transport transport,
                               struct admission_ticket *ticket, struct iovec extra);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ struct s_linger {
     struct loop *loop;
     int fd;
     size_t read; // bytes
+    int unsent;  // bytes, when the timer was last due
 };
 
 static void s_linger_release(struct loop_task *task)
@@ -60,10 +62,19 @@ static void s_linger_ready(struct loop_watch *watch, uint32_t events)
         s_linger_end(self);
 }
 
+/* As long as the client takes bytes it has time to take the rest. */
 static void s_linger_due(struct timer *timer, int64_t now_ms)
 {
-    (void)now_ms;
-    s_linger_end((struct s_linger *)((char *)timer - offsetof(struct s_linger, timer)));
+    struct s_linger *self =
+        (struct s_linger *)((char *)timer - offsetof(struct s_linger, timer));
+    int unsent = 0;
+    bool moves = ioctl(self->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 &&
+                 (self->unsent == 0 || unsent < self->unsent);
+    self->unsent = unsent;
+    if (moves)
+        timer_start(&self->loop->timers, timer, now_ms + LINGER_MS);
+    else
+        s_linger_end(self);
 }
 
 /* Takes over fd. */
@@ -94,12 +105,25 @@ static void s_send_bare(int fd, int status, const char *why)
     (void)!send(fd, text, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* MHD closes its descriptor, with a reset when the client has sent more than was read,
+ * and that could take the answer with it; so a copy of the descriptor stays open for a
+ * while. */
+static void s_linger_on_copy(struct http_connection *self)
+{
+    struct loop *loop = self->server->loop;
+    int copy = fcntl(self->fd, F_DUPFD_CLOEXEC, 3);
+    if (self->watched)
+        loop_unwatch(loop, self->fd); // close() would not, while the copy lives
+    self->watched = false;
+    self->lingers = true;
+    if (copy >= 0)
+        s_linger_start(loop, copy);
+}
+
 void http_connection_reject(struct http_connection *self, int status, const char *why)
 {
     s_send_bare(self->fd, status, why);
-    int copy = fcntl(self->fd, F_DUPFD_CLOEXEC, 3);
-    if (copy >= 0)
-        s_linger_start(self->server->loop, copy);
+    s_linger_on_copy(self);
 }
 
 void http_server_reject(struct http_server *self, int fd, int status, const char *why)
@@ -123,12 +147,13 @@ static void s_connection_due(struct timer *timer, int64_t now_ms)
                                    offsetof(struct http_connection, timer));
     struct http_exchange *exchange = self->exchange;
     bool in_body = exchange && exchange->seen && !exchange->ended;
-    if (in_body)
+    if (in_body) {
         http_connection_reject(self, 408, "the body did not arrive in time");
-    else if (self->is_fresh)
+        http_exchange_lose(exchange, HTTP_GONE_TIMEOUT);
+    } else if (self->is_fresh)
         http_connection_reject(self, 408,
                                "the head of the request did not arrive in time");
-    (void)shutdown(self->fd, SHUT_RDWR); // MHD sees the end and closes
+    (void)shutdown(self->fd, SHUT_RD); // MHD sees the end and closes
 }
 
 static void s_connection_ready(struct loop_watch *watch, uint32_t events)
@@ -141,6 +166,9 @@ static void s_connection_ready(struct loop_watch *watch, uint32_t events)
             http_exchange_lose(exchange, HTTP_GONE_CLIENT);
         return;
     }
+    if (events & EPOLLOUT && exchange && exchange->suspended && exchange->streaming)
+        self->server->callbacks.on_writable(exchange->owner);
+    exchange = self->exchange; // the callback may have ended it
     int waiting = 0; // a full receive window would hide the FIN, so it must not get there
     if (exchange && exchange->suspended && exchange->ended &&
         ioctl(self->fd, FIONREAD, &waiting) == 0 && waiting >= PIPELINED_MAX)
@@ -167,9 +195,20 @@ static struct http_connection *s_connection_new(struct http_server *server, int 
     return self;
 }
 
+/* Is there anything that a reset would destroy? */
+static bool s_must_linger(const struct http_connection *self)
+{
+    int unread = 0, unsent = 0;
+    return !self->gone && !self->upgraded && !self->lingers &&
+           ioctl(self->fd, FIONREAD, &unread) == 0 &&
+           ioctl(self->fd, SIOCOUTQ, &unsent) == 0 && unread + unsent > 0;
+}
+
 static void s_connection_end(struct http_connection *self)
 {
     struct http_server *server = self->server;
+    if (s_must_linger(self))
+        s_linger_on_copy(self);
     timer_stop(&server->loop->timers, &self->timer);
     self->prev->next = self->next;
     self->next->prev = self->prev;

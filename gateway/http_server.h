@@ -39,8 +39,9 @@ union http_address {
 };
 
 enum http_gone {
-    HTTP_GONE_CLIENT, // it hung up, or half-closed
-    HTTP_GONE_LIMIT,  // it pipelined more than 64 KiB behind a held request
+    HTTP_GONE_CLIENT,  // it hung up, or half-closed
+    HTTP_GONE_TIMEOUT, // its body did not arrive in time
+    HTTP_GONE_LIMIT,   // it pipelined more than 64 KiB behind a held request
 };
 
 struct http_callbacks {
@@ -58,6 +59,8 @@ struct http_callbacks {
     /* The head of a stream has gone out; until http_end the caller writes to the
      * transport. */
     void (*on_stream)(void *request, struct transport transport);
+    /* The transport of a stream takes bytes again. */
+    void (*on_writable)(void *request);
     /* The next bytes of a sized answer: 0 for "later" (then http_pull). */
     size_t (*on_pull)(void *request, uint8_t *out, size_t room);
     /* The 101 has gone out.  The transport and the ticket are the callee's now; extra

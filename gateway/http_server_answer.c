@@ -63,7 +63,7 @@ void http_refuse(struct http_exchange *self, int status, const char *why, bool c
     snprintf(text, size + 2, "%s\n", why);
     struct MHD_Response *response =
         MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
-    struct http_field fields[3] = {
+    struct http_field fields[4] = {
         {.name = "Content-Type", .value = "text/plain; charset=utf-8"},
         {.name = "X-Content-Type-Options", .value = "nosniff"},
     };
@@ -71,9 +71,12 @@ void http_refuse(struct http_exchange *self, int status, const char *why, bool c
         .status = status, .fields = fields, .count = 2, .close = close};
     if (status == 503)
         fields[reply.count++] = (struct http_field){.name = "Retry-After", .value = "1"};
-    if (status == 426)
+    if (status == 426) { // RFC 9110 section 15.5.22, RFC 6455 section 4.4
+        fields[reply.count++] =
+            (struct http_field){.name = "Upgrade", .value = "websocket"};
         fields[reply.count++] =
             (struct http_field){.name = "Sec-WebSocket-Version", .value = "13"};
+    }
     if (status == 405)
         fields[reply.count++] =
             (struct http_field){.name = "Allow", .value = "GET, HEAD"};
@@ -219,6 +222,7 @@ static void s_upgraded(void *context, struct MHD_Connection *mhd,
     if (connection->watched)
         loop_unwatch(self->server->loop, fd); // close() would not, while the copy lives
     connection->watched = false;
+    connection->upgraded = true;
     MHD_upgrade_action(handle, MHD_UPGRADE_ACTION_CLOSE);
     connection->daemon->run = true;
     self->upgraded = true;

@@ -29,6 +29,8 @@ struct http_connection {
     bool watched;
     bool gone;     // the client's FIN or RST was seen
     bool is_fresh; // no request was completed on it yet
+    bool upgraded; // its socket lives on elsewhere
+    bool lingers;  // a copy of the descriptor is read out
 };
 
 struct http_exchange {

@@ -80,8 +80,8 @@ void http_exchange_suspend(struct http_exchange *self)
     MHD_suspend_connection(self->mhd);
     self->suspended = true;
     if (!connection->watched &&
-        loop_watch(self->server->loop, connection->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
-                   &connection->watch) == 0)
+        loop_watch(self->server->loop, connection->fd,
+                   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->watch) == 0)
         connection->watched = true;
 }
 
@@ -173,6 +173,10 @@ static enum MHD_Result s_first_call(struct http_exchange *self, const char *meth
         status = 413;
         why = "the body is larger than body-limit";
     }
+    if (status == 414 || status == 431) { // MHD's memory may be too full for a response
+        http_connection_reject(self->connection, status, why);
+        return MHD_NO;
+    }
     if (status != 0)
         http_refuse(self, status, why, true);
     else
@@ -203,6 +207,7 @@ static enum MHD_Result s_body_call(struct http_exchange *self, const char *data,
     if (self->received > server->settings.body_limit) {
         http_connection_reject(self->connection, 413,
                                "the body is larger than body-limit");
+        http_exchange_lose(self, HTTP_GONE_LIMIT);
         return MHD_NO;
     }
     if (*size_p > 0) {

@@ -326,6 +326,7 @@ struct http_callbacks intake_callbacks(struct intake *self)
         .on_end = s_on_end,
         .on_gone = channel_http_on_gone,
         .on_stream = channel_http_on_stream,
+        .on_writable = channel_http_on_writable,
         .on_pull = channel_http_on_pull,
         .on_upgraded = channel_http_on_upgraded,
         .on_done = channel_http_on_done,

@@ -1,6 +1,7 @@
 #include "gateway/message.h"
 
 #include "common/bytes.h"
+#include "gateway/json_text.h"
 #include "gateway/sse_event.h"
 #include "gateway/topic_message.h"
 #include "gateway/utf8.h"
@@ -84,21 +85,21 @@ static struct blob *s_topic_json(struct message *self)
     return s_from_bytes(&bytes, result);
 }
 
-/* EventSource knows text only: what is not UTF-8 travels as the JSON form, with base64.
- */
+/* EventSource knows text only: what is not UTF-8 travels as an event of its own name, in
+ * base64. */
 static struct blob *s_sse(struct message *self, const char *id)
 {
-    struct bytes bytes;
+    struct bytes bytes, text;
     bytes_init(&bytes, SIZE_MAX);
+    bytes_init(&text, SIZE_MAX);
     if (!self->is_binary && message_is_text(self)) {
         int result = sse_event_write(&bytes, id, NULL, self->data, self->size);
         return s_from_bytes(&bytes, result);
     }
-    struct blob *json = id ? message_form(self, MESSAGE_TOPIC_JSON) : NULL;
-    const void *data = json ? json->data : self->data;
-    size_t size = json ? json->size : self->size;
-    int result = sse_event_write(&bytes, id, json ? "binary" : NULL, data, size);
-    blob_unref(&json);
+    int result = json_text_write_base64(&text, self->data, self->size);
+    if (result >= 0) // without the quotes
+        result = sse_event_write(&bytes, id, "binary", text.data + 1, text.size - 2);
+    bytes_clear(&text);
     return s_from_bytes(&bytes, result);
 }
 

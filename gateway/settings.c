@@ -10,7 +10,7 @@
 
 #define KIB  INT64_C(1024)
 #define MIB  (1024 * KIB)
-#define TIB (INT64_C(1) << 40)
+#define TIB  (INT64_C(1) << 40)
 #define HOUR INT64_C(3600000) // milliseconds
 
 enum { NAME_MAX_SIZE = 64, FDS_RESERVED = 256 };
@@ -75,11 +75,10 @@ const struct conf_setting gateway_conf_table[] = {
     SIZE("window-bytes", "1MiB", KIB, 1024 * MIB, "Bytes of these events."),
     COUNT("service-window-events", "5000", 1, 10000000,
           "Unacknowledged events of one service."),
-    SIZE("service-window-bytes", "16MiB", KIB, TIB,
-         "Bytes of these events."),
+    SIZE("service-window-bytes", "16MiB", KIB, TIB, "Bytes of these events."),
     TIME("head-timeout", "10s", 100, HOUR, "Time for the head of a request to arrive."),
     TIME("body-timeout", "30s", 100, HOUR, "Longest pause within a request body."),
-    TIME("keep-alive", "75s", 1000, HOUR, "Time between two requests of one connection."),
+    TIME("keep-alive", "75s", 100, HOUR, "Time between two requests of one connection."),
     TIME("user-timeout", "30s", 1000, HOUR,
          "A client whose TCP takes no bytes for so long is dead."),
     TIME("ping-interval", "25s", 100, HOUR,

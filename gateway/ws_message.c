@@ -234,7 +234,7 @@ static void s_end_close(struct ws_message *self, const uint8_t *data, size_t siz
         s_fail(self, 1002, "a Close of one byte", event);
         return;
     }
-    uint16_t code = size ? (uint16_t)(data[0] << 8 | data[1]) : 1005;
+    int code = size ? data[0] << 8 | data[1] : 1005;
     if (size && !ws_close_code_is_valid(code)) {
         s_fail(self, 1002, "a close code that may not be sent", event);
         return;
@@ -245,8 +245,10 @@ static void s_end_close(struct ws_message *self, const uint8_t *data, size_t siz
     }
     bytes_clear(&self->whole);
     self->ended = true;
-    *event = (struct ws_event){
-        .kind = WS_EVENT_CLOSE, .data = data + head, .size = size - head, .code = code};
+    *event = (struct ws_event){.kind = WS_EVENT_CLOSE,
+                               .data = data + head,
+                               .size = size - head,
+                               .code = (uint16_t)code};
 }
 
 static void s_end_control(struct ws_message *self, const uint8_t *data, size_t size,
