@@ -23,17 +23,17 @@ door() {
         [[ $file =~ ^($2)$ ]] && continue
         echo "$file: includes $1   <- its doors are $2"
         bad=1
-    done < <(grep -rlE --include='*.[ch]' "^#include <($1)" common gateway broker ringway 2>/dev/null)
+    done < <(grep -rlE --include='*.[ch]' "^#include <($1)" common gateway broker allinone 2>/dev/null)
 }
 
 # The include line shows the layer: no name without a folder.
-forbid 'common/*.[ch] gateway/*.[ch] broker/*.[ch] ringway/*.[ch] tests/*/*.[ch]' \
+forbid 'common/*.[ch] gateway/*.[ch] broker/*.[ch] allinone/*.[ch] tests/*/*.[ch]' \
     '[^/>"]+"' 'write the folder: "common/wire.h"'
 
 # The daemons share common/ and meet only on the wire.
-forbid 'common/*.[ch]' '(gateway|broker|ringway)/' 'common knows neither daemon'
-forbid 'gateway/*.[ch]' '(broker|ringway)/' 'the daemons meet only on the wire'
-forbid 'broker/*.[ch]' '(gateway|ringway)/' 'the daemons meet only on the wire'
+forbid 'common/*.[ch]' '(gateway|broker|allinone)/' 'common knows neither daemon'
+forbid 'gateway/*.[ch]' '(broker|allinone)/' 'the daemons meet only on the wire'
+forbid 'broker/*.[ch]' '(gateway|allinone)/' 'the daemons meet only on the wire'
 
 # Pure modules: bytes in, bytes out; time is an argument.
 pure='common/bytes.[ch] common/wire.[ch]
@@ -61,6 +61,6 @@ door 'openssl/' 'gateway/ws_handshake\.c'
 door 'jansson\.h' 'gateway/(meta|topic_message)\.c|broker/(query|tap_record)\.c'
 door 'sys/epoll\.h' 'gateway/(loop|http_server[a-z_]*|acceptor|worker|carrier[a-z_]*|channel_[a-z]+)\.[ch]'
 door '(pthread|threads)\.h' \
-    'gateway/(worker[a-z_]*|bus[a-z_]*|admission)\.[ch]|common/(log|ops_server|metric)\.c|ringway/main\.c'
+    'gateway/(worker[a-z_]*|bus[a-z_]*|admission)\.[ch]|common/(log|ops_server|metric)\.c|allinone/main\.c'
 door 'check\.h' ''
 exit $bad

@@ -13,8 +13,8 @@ while IFS= read -r file; do
         echo "$file: in no list of Makefile.am"
         bad=1
     fi
-done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'ringway/*.[ch]' \
-    'ringwayctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/fuzz/*.c' 'tests/bench/*.c' \
+done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'allinone/*.[ch]' \
+    'ctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/fuzz/*.c' 'tests/bench/*.c' \
     'tests/system/[0-9]*.py' 'tests/browser/[0-9]*.py')
 
 while IFS= read -r name; do
@@ -22,5 +22,5 @@ while IFS= read -r name; do
         echo "Makefile.am: $name does not exist"
         bad=1
     fi
-done < <(grep -E '^(common|gateway|broker|ringway|bindings|tests|docs|deploy|demo)/' <<<"$words" | grep -v '[$()%]')
+done < <(grep -E '^(common|gateway|broker|allinone|bindings|tests|docs|deploy|demo)/' <<<"$words" | grep -v '[$()%]')
 exit $bad

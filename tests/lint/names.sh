@@ -11,7 +11,7 @@ say() {
 # Static functions start s_, so that a call shows whether it leaves the file.
 while IFS= read -r line; do
     say "$line" 'a static function starts s_'
-done < <(bash "$here/files.sh" . 'common/*.c' 'gateway/*.c' 'broker/*.c' 'ringway/*.c' 'bindings/c/*.c' |
+done < <(bash "$here/files.sh" . 'common/*.c' 'gateway/*.c' 'broker/*.c' 'allinone/*.c' 'bindings/c/*.c' |
     xargs -r grep -nHE '^static [^=;(]*[ *][a-z][a-z0-9_]*\(' | grep -vE '[ *]s_[a-z0-9_]*\(')
 
 # A header is read once, and no type of ours hides that it is a struct.
