@@ -174,6 +174,10 @@ class Daemon:
             return
         if self.process.poll() is None:
             self.signal(signal.SIGTERM)
+        self.end_well(seconds)
+
+    def end_well(self, seconds=20):
+        """Waits for the end: status 0 and no report of a sanitizer."""
         status = self.wait_exit(seconds)
         self.process = None
         self.check_log()
@@ -201,6 +205,11 @@ class Daemon:
         """Resident memory now."""
         text = pathlib.Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
         return int(re.search(r"VmRSS:\s+(\d+) kB", text).group(1)) * 1024
+
+    def is_sanitized(self):
+        """Is this a sanitizer build?  Its memory says nothing; its shadow takes terabytes."""
+        text = pathlib.Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
+        return int(re.search(r"VmSize:\s+(\d+) kB", text).group(1)) > 1 << 30
 
     def cpu_seconds(self):
         """User and system time used so far."""

@@ -94,6 +94,19 @@ def a_forwarded_for_header_does_not_change_the_peer(ctx):
     assert event.header("x-forwarded-for") == "1.2.3.4"
 
 
+@case("H05")
+def a_trusted_proxy_names_the_client():
+    for trusted, sent, host in (
+        ("127.0.0.1", "1.2.3.4", "1.2.3.4"), ("*", "1.2.3.4", "1.2.3.4"),
+        ("127.0.0.1", "6.6.6.6, 1.2.3.4", "1.2.3.4"), ("10.0.0.1", "1.2.3.4", "127.0.0.1"),
+    ):
+        with Deployment(settings={"trusted_proxies": trusted}) as own:
+            own.main = own.worker()
+            _, event, _ = answered(own, "H05", sent=[("X-Forwarded-For", sent)])
+            assert event.meta["peer"].rsplit(":", 1)[0] == host or event.meta["peer"] == host, (
+                trusted, sent, event.meta["peer"])
+
+
 @case("H06")
 def an_answer_arrives_as_it_was_sent(ctx):
     headers = [("Content-Type", "text/plain"), ("X-Own", "a, b;c")]

@@ -162,8 +162,7 @@ def an_edge_that_stops_ends_its_websockets_with_1001():
         assert frame.code == 1001, frame
         client.send_close(1001)
         client.expect_end()
-        assert edge.wait_exit(10) == 0
-        edge.check_log()
+        edge.end_well(10)
         own.edges.remove(edge)
         closed = own.main.wait_close(event.chan)
         assert closed.status == 0 and closed.cause == "drain", closed
