@@ -96,24 +96,6 @@ const char *channel_http_queue(struct http_carried *self, struct message *messag
     return NULL;
 }
 
-/* A response head on a later SEND is ignored, its body is used. */
-static const char *s_later(struct http_carried *self, struct message *message,
-                           const struct send_options *options)
-{
-    struct http_head head;
-    const char *why;
-    if (!options->status)
-        return channel_http_queue(self, message, options);
-    int64_t size = http_head_read(message->data, message->size, false, &head, &why);
-    if (size < 0)
-        return "header";
-    http_head_clear(&head);
-    struct message rest = message_part(message, (size_t)size);
-    const char *error = channel_http_queue(self, &rest, options);
-    message_clear(&rest);
-    return error;
-}
-
 /* The 101 is on its way: what is sent now waits for it. */
 static bool s_is_upgrading(const struct http_carried *self)
 {
@@ -135,6 +117,31 @@ static const char *s_send_early(struct http_carried *self, struct message *messa
     return error;
 }
 
+static const char *s_send_more(struct http_carried *self, struct message *message,
+                               const struct send_options *options)
+{
+    return s_is_upgrading(self) ? s_send_early(self, message, options)
+                                : channel_http_queue(self, message, options);
+}
+
+/* A response head on a later SEND is ignored, its body is used. */
+static const char *s_later(struct http_carried *self, struct message *message,
+                           const struct send_options *options)
+{
+    struct http_head head;
+    const char *why;
+    if (!options->status)
+        return s_send_more(self, message, options);
+    int64_t size = http_head_read(message->data, message->size, false, &head, &why);
+    if (size < 0)
+        return "header";
+    http_head_clear(&head);
+    struct message rest = message_part(message, (size_t)size);
+    const char *error = s_send_more(self, &rest, options);
+    message_clear(&rest);
+    return error;
+}
+
 static const char *s_send(struct channel *channel, struct message *message,
                           const struct send_options *options)
 {
@@ -143,9 +150,8 @@ static const char *s_send(struct channel *channel, struct message *message,
         return "gone";
     if (self->stage == HTTP_READING || self->stage == HTTP_HELD)
         return channel_http_first(self, message, options);
-    if (self->stage == HTTP_STREAM || self->stage == HTTP_SIZED)
-        return s_later(self, message, options);
-    return s_is_upgrading(self) ? s_send_early(self, message, options) : "gone";
+    bool goes_on = self->stage == HTTP_STREAM || self->stage == HTTP_SIZED;
+    return goes_on || s_is_upgrading(self) ? s_later(self, message, options) : "gone";
 }
 
 /* ---- accept, close, end ---- */
@@ -183,8 +189,10 @@ static const char *s_accept(struct channel *channel, const char *protocol,
         return "decided";
     if (protocol && !ws_handshake_offers(http_exchange_request(self->exchange), protocol))
         return "value";
-    if (http_head_read(data, size, true, &head, &why) < 0)
+    if (http_head_read(data, size, true, &head, &why) < 0) {
+        channel_http_fail(self);
         return "header";
+    }
     s_upgrade(self, protocol, &head);
     http_head_clear(&head);
     return NULL;

@@ -1,6 +1,7 @@
 #include "gateway/channel_ws.h"
 
 #include "common/mem.h"
+#include "gateway/http_head.h"
 #include "gateway/topic_message.h"
 #include "gateway/ws_frame.h"
 #include "gateway/ws_message.h"
@@ -346,6 +347,24 @@ static const char *s_check_send(const struct s_ws *self, struct message *message
     return message->is_binary || message_is_text(message) ? NULL : "utf8";
 }
 
+/* A response head has no meaning on an open WebSocket; what follows it is the message. */
+static const char *s_queue(struct channel *channel, struct message *message,
+                           bool has_head)
+{
+    struct http_head head;
+    const char *why;
+    if (!has_head)
+        return channel_queue(channel, message_form(message, MESSAGE_WS));
+    int64_t size = http_head_read(message->data, message->size, false, &head, &why);
+    if (size < 0)
+        return "header";
+    http_head_clear(&head);
+    struct message rest = message_part(message, (size_t)size);
+    const char *error = channel_queue(channel, message_form(&rest, MESSAGE_WS));
+    message_clear(&rest);
+    return error;
+}
+
 static const char *s_send(struct channel *channel, struct message *message,
                           const struct send_options *options)
 {
@@ -353,9 +372,11 @@ static const char *s_send(struct channel *channel, struct message *message,
     const char *error = s_check_send(self, message, options);
     if (error)
         return error;
-    error = channel_queue(channel, message_form(message, MESSAGE_WS));
+    error = s_queue(channel, message, options->status != 0);
+    if (error && strcmp(error, "full") == 0 && !options->receipt)
+        return s_close_for_overflow(channel); // nobody would be told of the hole
     if (error)
-        return options->receipt ? error : s_close_for_overflow(channel);
+        return error;
     if (options->receipt && options->want_written)
         channel_receipt(channel, options->receipt);
     if (options->close)

@@ -248,7 +248,7 @@ static void s_take_close(struct worker_commands *self, struct s_command *command
         error = channel->carried
                     ? channel->carrier->close(channel, status, record->payload,
                                               record->payload_size)
-                    : NULL;
+                    : "gone";
     worker_commands_answer(self->host, command->reply, error);
 }
 
