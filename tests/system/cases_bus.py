@@ -1,5 +1,6 @@
 """Commands and their answers, workers, tap and plain ports."""
 
+import asyncio
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import zmq
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from support.case import case, run
+from support.case import Skip, case, run
 from support.harness import Deployment
 from support.port import Port
 from support.talk import hold, opened_ws, sentinel, unique
@@ -41,6 +42,26 @@ def a_session_of_open_messages_and_close_is_in_order(ctx):
     events = ctx.main.events(event.chan)
     assert [r.verb for r in events] == ["OPEN", "TEXT", "CLOSE"]
     assert [r.seq for r in events] == ["1", "2", "3"]
+
+
+@case("D09")
+def an_independent_client_exchanges_messages(ctx):
+    try:
+        import websockets
+    except ImportError:
+        raise Skip("this machine has no websockets for Python") from None
+
+    async def exchange():
+        async with websockets.connect("ws://%s:%d/D09" % ctx.address) as client:
+            for message in ("text", b"\x00bin", "\u00fc" * 70000, b"", b"\xff" * 300000):
+                await client.send(message)
+                assert await asyncio.wait_for(client.recv(), scaled(10)) == message
+            await client.close(1000, "bye")
+
+    ctx.main.handler = echo
+    asyncio.run(exchange())
+    closed = ctx.main.wait_close(ctx.main.wait_open("/D09").chan)
+    assert closed.status == 1000 and closed.payload == b"bye", closed
 
 
 @case()
