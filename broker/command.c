@@ -92,6 +92,8 @@ static int s_forward(const struct request *request, const struct target *target,
     for (size_t at = 2; at < request->options; at++)
         wire_add_text(&header, record->token[at]);
     command_add_options(request, &header);
+    if (question && request->id.data && reply_id_is_global(request->id))
+        wire_add_option(&header, "id", question->id); // outlives this life of the broker
     if (question)
         wire_add_option(&header, "reply", "1");
     uint64_t c = edge->ring.next;

@@ -53,8 +53,7 @@ void replies_expire(struct replies *self, int64_t now_ms)
     }
 }
 
-/* <16 hexadecimal digits>.<number>: unique wherever it comes from. */
-static bool s_is_global(struct wire_text id)
+bool reply_id_is_global(struct wire_text id)
 {
     if (id.size < 18 || id.data[16] != '.')
         return false;
@@ -68,7 +67,7 @@ static bool s_is_global(struct wire_text id)
 static size_t s_key(uint64_t peer, struct wire_text id, char *out)
 {
     assert(id.size <= REPLY_ID_MAX);
-    if (s_is_global(id))
+    if (reply_id_is_global(id))
         peer = 0;
     memcpy(out, &peer, sizeof peer);
     memcpy(out + sizeof peer, id.data, id.size);

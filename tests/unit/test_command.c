@@ -161,6 +161,7 @@ START_TEST(the_same_id_is_carried_out_once_and_its_answer_repeated)
     rig_app(s_rig, 3, send);
     rig_app(s_rig, 4, send); // the sender's connection is another one now
     ck_assert_int_eq(rig_count(s_rig, "edge 8 SEND *"), 1);
+    rig_expect(s_rig, "edge 8 SEND 1 " CH("1") " id=00112233445566ff.1 reply=1|x");
     rig_edge(s_rig, 8, "OK 1");
     rig_expect(s_rig, "app 4 OK " CH("1") " - 00112233445566ff.1");
     rig_expect_no(s_rig, "app 3 *");
