@@ -1,5 +1,7 @@
 #include "gateway/timer.h"
 
+enum { TIMER_ROUNDS = 8 }; // of expiring timers that start again
+
 void timer_wheel_init(struct timer_wheel *self, int64_t now_ms)
 {
     for (size_t at = 0; at < TIMER_SLOTS; at++)
@@ -75,6 +77,16 @@ void timer_wheel_run(struct timer_wheel *self, int64_t now_ms)
     while (self->tick < target) {
         self->tick++;
         s_run_slot(self, &self->slot[(uint64_t)self->tick % TIMER_SLOTS], now_ms);
+    }
+}
+
+void timer_wheel_expire(struct timer_wheel *self)
+{
+    int64_t never_ms = INT64_MAX / 2;
+    for (int round = 0; round < TIMER_ROUNDS && self->count > 0; round++) {
+        for (size_t at = 0; at < TIMER_SLOTS; at++)
+            s_run_slot(self, &self->slot[at], never_ms);
+        never_ms += INT32_MAX; // beyond what a callback has started
     }
 }
 

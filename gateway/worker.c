@@ -259,6 +259,7 @@ void worker_destroy(struct worker **self_p)
     http_server_destroy(&self->server);
     s_destroy_channels(self);
     acceptor_destroy(&self->options.acceptor);
+    timer_wheel_expire(&self->loop.timers); // sockets that only wait for their peer
     loop_end_turn(&self->loop);
     loop_clear(&self->loop);
     hub_destroy(&self->hub);
