@@ -135,6 +135,6 @@ void broker_settings_check(const struct conf *conf)
         if (given && !s_is_local(endpoint) && !conf_bool(conf, "plain-bus"))
             conf_refuse(names[at], endpoint,
                         "not on loopback, where everybody who reaches it is trusted: say "
-                        "plain-bus yes if that is meant");
+                        "plain-bus=yes if that is meant");
     }
 }
