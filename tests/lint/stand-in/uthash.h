@@ -21,10 +21,12 @@ unsigned stand_in_count(const void *head);
     ((head) = stand_in_add(head, key, size, item))
 #define HASH_ADD(hh, head, field, size, item)                                            \
     HASH_ADD_KEYPTR(hh, head, &(item)->field, size, item)
-#define HASH_DELETE(hh, head, item) ((head) = stand_in_delete(head, item))
-#define HASH_DEL(head, item)        HASH_DELETE(hh, head, item)
-#define HASH_CNT(hh, head)          stand_in_count(head)
-#define HASH_COUNT(head)            HASH_CNT(hh, head)
+#define HASH_ADD_STR(head, field, item) HASH_ADD_KEYPTR(hh, head, (item)->field, 0, item)
+#define HASH_CLEAR(hh, head)            ((head) = stand_in_delete(head, head))
+#define HASH_DELETE(hh, head, item)     ((head) = stand_in_delete(head, item))
+#define HASH_DEL(head, item)            HASH_DELETE(hh, head, item)
+#define HASH_CNT(hh, head)              stand_in_count(head)
+#define HASH_COUNT(head)                HASH_CNT(hh, head)
 #define HASH_ITER(hh, head, item, after)                                                 \
     for ((item) = (head), (after) = (item) ? (item)->hh.next : NULL; (item);             \
          (item) = (after), (after) = (item) ? (item)->hh.next : NULL)
