@@ -391,8 +391,14 @@ static void s_turn(struct bus *self)
         s_take_worker(self, at);
     s_tick(self);
     (void)s_flush_outbox(self);
-    for (unsigned at = 0; at < self->options.workers; at++)
-        bus_lane_wake(&self->ports[at].to_worker);
+    for (unsigned at = 0; at < self->options.workers; at++) {
+        struct bus_lane *lane = &self->ports[at].to_worker;
+        if (self->lost >> at & 1 && lane->waiting == 0) {
+            bus_lane_send(lane, bus_item_new(BUS_LOST, NULL, 0));
+            self->lost &= ~(UINT64_C(1) << at);
+        }
+        bus_lane_wake(lane);
+    }
 }
 
 static void s_say_bye(struct bus *self)

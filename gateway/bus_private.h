@@ -42,6 +42,7 @@ struct bus {
     bool announce_is_full;
     unsigned ending; // workers that have not ended the old epoch
     bool was_joined;
+    uint64_t lost; // workers, as bits, for whom publications were dropped
     struct bus_topics *topics;
     struct bus_answers *answers;
 };

@@ -9,11 +9,24 @@
 
 /* ---- to workers ---- */
 
+/* The bus thread waits for nobody: a worker that is too far behind loses publications,
+ * and is told; everything else is bounded by windows or answers. */
+enum { LANE_BYTES_MAX = 64 * 1024 * 1024 };
+
 static void s_give(struct bus *self, unsigned worker, struct blob *blob)
 {
     struct bus_item *item = bus_item_new(BUS_COMMAND, NULL, 0);
     item->blob = blob_ref(blob);
     bus_lane_send(&self->ports[worker].to_worker, item);
+}
+
+/* Bits of those workers that can take more. */
+static uint64_t s_with_room(const struct bus *self, uint64_t workers)
+{
+    for (unsigned at = 0; at < self->options.workers; at++)
+        if (self->ports[at].to_worker.waiting > LANE_BYTES_MAX)
+            workers &= ~(UINT64_C(1) << at);
+    return workers;
 }
 
 static void s_give_bits(struct bus *self, uint64_t workers, const void *data, size_t size)
@@ -87,6 +100,16 @@ static void s_miss(struct bus *self, struct wire_text id, uint64_t c)
         bus_answer(self, newest, &answer);
 }
 
+/* One of the command's channels cannot be reached now. */
+static void s_refuse(struct bus *self, uint64_t c)
+{
+    struct bus_answer answer;
+    uint64_t newest;
+    log_warn("bus_full", "c=%llu", (unsigned long long)c);
+    if (bus_answers_end(self->answers, c, "full", &answer, &newest))
+        bus_answer(self, newest, &answer);
+}
+
 /* ---- commands for channels ---- */
 
 static struct wire_text s_next_channel(struct wire_text *list)
@@ -114,6 +137,8 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
         int worker = s_worker_of(self, id);
         if (worker < 0)
             s_miss(self, id, c);
+        else if (s_with_room(self, UINT64_C(1) << worker) == 0)
+            s_refuse(self, c);
         else
             workers |= UINT64_C(1) << worker;
     }
@@ -141,7 +166,9 @@ static void s_publish(struct bus *self, const struct wire_record *record,
 {
     uint64_t workers =
         bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
-    s_give_bits(self, workers, data, size);
+    uint64_t fit = s_with_room(self, workers);
+    self->lost |= workers & ~fit;
+    s_give_bits(self, fit, data, size);
 }
 
 static void s_command(struct bus *self, const struct wire_record *record, uint64_t c,

@@ -200,6 +200,26 @@ void hub_lost(struct hub *self, const char *name, const char *position)
     }
 }
 
+static void s_lose(struct hub_topic *topic)
+{
+    for (struct subscription *at = topic->first, *next; at; at = next) {
+        next = at->next;
+        if (at->by_route && at->is_ready)
+            at->channel->carrier->subscribed(at->channel, topic->name, topic->position,
+                                             "overload");
+        else if (!at->by_route)
+            at->channel->carrier->end(at->channel, "slow");
+    }
+}
+
+void hub_lost_all(struct hub *self)
+{
+    for (struct table_entry *at = self->topics.first, *next; at; at = next) {
+        next = table_after(at);
+        s_lose(table_item(at, struct hub_topic, by_name));
+    }
+}
+
 void hub_publish(struct hub *self, struct message *message, uint64_t except)
 {
     struct hub_topic *topic = s_find(self, message->topic);

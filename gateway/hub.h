@@ -27,5 +27,7 @@ void hub_leave_all(struct hub *self, struct channel *channel);
 void hub_top(struct hub *self, const char *topic, const char *position);
 /* Publications up to `position` are lost. */
 void hub_lost(struct hub *self, const char *topic, const char *position);
+/* Publications of any topic are lost.  Who cannot be told is closed as too slow. */
+void hub_lost_all(struct hub *self);
 /* Deliver to every subscriber but `except` (an id, 0: none). */
 void hub_publish(struct hub *self, struct message *message, uint64_t except);

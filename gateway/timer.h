@@ -29,8 +29,8 @@ void timer_stop(struct timer_wheel *self, struct timer *timer);
 bool timer_is_running(const struct timer *timer);
 /* Calls every timer that is due.  Callbacks may start and stop any timer. */
 void timer_wheel_run(struct timer_wheel *self, int64_t now_ms);
-/* Calls every timer, due or not, and those that they start, until none runs: at the end of the
- * process, so that what waits for nothing but its timer is freed. */
+/* Calls every timer, due or not, and those that they start, until none runs: at the end
+ * of the process, so that what waits for nothing but its timer is freed. */
 void timer_wheel_expire(struct timer_wheel *self);
 /* How long the loop may sleep: 0 to TIMER_WAIT_MAX_MS. */
 int timer_wheel_wait_ms(const struct timer_wheel *self, int64_t now_ms);

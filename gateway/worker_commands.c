@@ -482,6 +482,9 @@ void worker_commands_take(struct worker_commands *self, const struct bus_item *i
     case BUS_ANNOUNCE:
         s_announce_all(self, item);
         break;
+    case BUS_LOST:
+        hub_lost_all(self->hub);
+        break;
     case BUS_EPOCH:
         s_end_epoch(self, item);
         break;

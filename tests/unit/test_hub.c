@@ -154,6 +154,30 @@ START_TEST(lost_publications_are_told_and_delivery_goes_on)
 }
 END_TEST
 
+static void s_end(struct channel *channel, const char *cause)
+{
+    size_t used = strlen(s_heard);
+    snprintf(s_heard + used, sizeof s_heard - used, "%d!%s ", (int)channel->id, cause);
+}
+
+START_TEST(when_anything_may_be_lost_routes_are_told_and_others_are_closed)
+{
+    static const struct carrier carrier = {.subscribed = s_subscribed, .end = s_end};
+    struct hub *hub = hub_new(s_tell, NULL);
+    struct channel one = s_channel(1), two = s_channel(2);
+    one.carrier = two.carrier = &carrier;
+    hub_join(hub, &one, "t", NULL);
+    hub_top(hub, "t", "e:5");
+    hub_subscribe(hub, &two, "u");
+    s_heard[0] = 0;
+    hub_lost_all(hub);
+    ck_assert_str_eq(s_heard, "1@t,e:5,overload 2!slow ");
+    hub_leave_all(hub, &one);
+    hub_leave_all(hub, &two);
+    hub_destroy(&hub);
+}
+END_TEST
+
 START_TEST(after_unsubscribing_nothing_is_heard)
 {
     struct hub *hub = hub_new(s_tell, NULL);
@@ -183,6 +207,8 @@ int main(void)
     tcase_add_test(tests, a_cursor_that_is_not_the_newest_is_answered_with_a_gap);
     tcase_add_test(tests, a_new_epoch_of_the_broker_is_told_to_who_stayed);
     tcase_add_test(tests, lost_publications_are_told_and_delivery_goes_on);
+    tcase_add_test(tests,
+                   when_anything_may_be_lost_routes_are_told_and_others_are_closed);
     tcase_add_test(tests, after_unsubscribing_nothing_is_heard);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
