@@ -8,7 +8,7 @@ words=$(sed 's/#.*//; s/[\\=]/ /g' Makefile.am | tr -s ' \t' '\n' | sort -u)
 while IFS= read -r file; do
     name=$file
     # Test programs are listed without the ending.
-    [[ $file == tests/@(unit|fuzz|bench)/*.c || $file == */test_*.c ]] && name=${file%.c}
+    [[ $file == tests/@(unit|fuzz|bench)/*.c || $file == */test_*.c || $file == */examples/*.c ]] && name=${file%.c}
     if ! grep -qxF -e "$name" -e "$file" <<<"$words"; then
         echo "$file: in no list of Makefile.am"
         bad=1
