@@ -232,7 +232,7 @@ def a_client_that_does_not_read_costs_bounded_memory():
         refused = [a.code for a in answers if a.verb == "ERR"]
         assert refused and set(refused) <= {"full", "gone"}, answers[:5]
         assert len(refused) > 250, f"only {len(refused)} of 300 sends were refused"
-        grown = 0 if own.edge.is_sanitized() else own.edge.rss_bytes() - before
+        grown = own.edge.rss_bytes() - before
         assert grown < 64 * MIB, f"memory grew by {grown} bytes"
 
 
@@ -273,7 +273,7 @@ def declared_sizes_cost_no_memory():
             client.send(f"POST /X14 HTTP/1.1\r\nHost: a\r\nContent-Length: {8 * MIB}\r\n\r\n")
             clients.append(client)
         sentinel(own)
-        grown = 0 if own.edge.is_sanitized() else own.edge.rss_bytes() - before
+        grown = own.edge.rss_bytes() - before
         assert grown < 60 * 128 * 1024, f"memory grew by {grown // 60} bytes for each"
 
 
