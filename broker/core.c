@@ -358,7 +358,10 @@ const struct core_stats *core_measure(struct core *self)
     stats->channels = table_count(&self->channels);
     stats->topics = self->topics.count;
     stats->answers = self->replies.count;
-    stats->ring_records = stats->ring_bytes = 0;
+    stats->parked = stats->ring_records = stats->ring_bytes = 0;
+    for (struct service *service = service_first(&self->services); service;
+         service = service_after(service))
+        stats->parked += service->channel_count - service->live;
     for (struct edge *edge = edge_first(&self->edges); edge; edge = edge_after(edge)) {
         stats->ring_records += edge->ring.next - edge->ring.first;
         stats->ring_bytes += edge->ring.bytes;

@@ -15,6 +15,8 @@ void dispatch_become(struct channel *channel, enum channel_state next)
     bool keep = next == CHANNEL_ASKED || next == CHANNEL_MOVING;
     assert(worker || next == CHANNEL_UNBOUND);
     assert(!kept || (worker && worker->asked > 0));
+    channel->service->live -= channel->state == CHANNEL_LIVE;
+    channel->service->live += next == CHANNEL_LIVE;
     if (kept)
         worker->asked--;
     if (keep)

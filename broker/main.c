@@ -4,6 +4,7 @@
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/ops_server.h"
+#include "common/program.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -26,15 +27,6 @@ static void s_catch_signals(void)
     (void)sigaction(SIGTERM, &stop, NULL);
     (void)sigaction(SIGINT, &stop, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
-}
-
-static enum log_level s_level(const char *text)
-{
-    static const char *const names[] = {"error", "warn", "info", "debug"};
-    for (int at = 0; at < 4; at++)
-        if (strcmp(names[at], text) == 0)
-            return (enum log_level)at;
-    return LOG_INFO;
 }
 
 static bool s_is_ready(void *context, char *reason, size_t room)
@@ -78,8 +70,7 @@ int main(int argc, char **argv)
     int status = EXIT_FAILURE;
     conf_set_check(broker_settings_check);
     struct conf *conf = conf_load("ringway-broker", tables, argc, argv);
-    log_set(s_level(conf_text(conf, "log-level")),
-            strcmp(conf_text(conf, "log-format"), "json") == 0, "ringway-broker");
+    program_start_log(conf, "ringway-broker");
     s_broker = broker_new(conf, why, sizeof why);
     if (!s_broker) {
         fprintf(stderr, "ringway-broker: %s\n", why);

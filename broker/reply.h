@@ -54,7 +54,8 @@ void replies_init(struct replies *self);
 void replies_clear(struct replies *self);
 void replies_expire(struct replies *self, int64_t now_ms);
 
-/* Is it of the form <16 hexadecimal digits>.<number>, which is the same from whatever connection? */
+/* Is it of the form <16 hexadecimal digits>.<number>, which is the same from whatever
+ * connection? */
 bool reply_id_is_global(struct wire_text id);
 /* The question of this id from this peer, open or answered; NULL when it is new.  An id
  * of the form <16 hexadecimal digits>.<number> is the same from whatever connection. */

@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    SOCKET_ZERO_COPY = 10, // ZMQ_ZERO_COPY_RECV, which zmq.h hides as a draft
+    SOCKET_ZERO_COPY = 10,  // ZMQ_ZERO_COPY_RECV, which zmq.h hides as a draft
+    SOCKET_LINGER_MS = 200, // for acknowledgements on their way when we stop
     SOCKETS_MAX = 8,
 };
 
@@ -86,8 +87,10 @@ void *socket_new(void *context, const struct socket_options *options,
 
 void socket_destroy(void **socket_p)
 {
-    if (*socket_p)
+    if (*socket_p) {
+        s_set(*socket_p, ZMQ_LINGER, SOCKET_LINGER_MS);
         (void)zmq_close(*socket_p);
+    }
     *socket_p = NULL;
 }
 

@@ -190,7 +190,7 @@ static void s_event(struct script *self)
     uint8_t what = s_byte(self);
     switch (what % 16) {
     case 0:
-        self->now_ms += 100 * s_byte(self);
+        self->now_ms += INT64_C(100) * s_byte(self);
         core_set_time(self->core, self->now_ms);
         core_tick(self->core);
         break;

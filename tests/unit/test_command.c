@@ -104,7 +104,7 @@ START_TEST(a_payload_over_the_limit_is_answered_even_without_an_id)
     size_t size = WIRE_PAYLOAD_MAX + 100;
     char *record = malloc(size);
     memset(record, 'x', size);
-    memcpy(record, "SEND " CH("1") "\n", strlen("SEND " CH("1") "\n"));
+    record[snprintf(record, size, "SEND " CH("1") "\n")] = 'x';
     const struct address from = {.peer = 3};
     core_from_app(s_rig->core, &from, (struct wire_text){record, size});
     rig_expect(s_rig, "app 3 ERR " CH("1") " - - large|*");
@@ -140,16 +140,16 @@ END_TEST
 START_TEST(more_than_128_channels_are_refused)
 {
     char record[8192] = "SEND ";
+    size_t size = strlen(record), last = size;
     for (int n = 0; n < 129; n++) {
-        char id[64];
-        snprintf(id, sizeof id, "%se1." EPOCH ".%x", n ? "," : "", n);
-        strcat(record, id);
+        last = size;
+        size += (size_t)snprintf(record + size, sizeof record - size, "%se1." EPOCH ".%x",
+                                 n ? "," : "", (unsigned)n);
     }
-    char *end = record + strlen(record);
-    strcpy(end, " id=1\nx");
+    snprintf(record + size, sizeof record - size, " id=1\nx");
     rig_app(s_rig, 3, record);
     rig_expect(s_rig, "app 3 ERR " CH("0") " - 1 value|channels*128");
-    strcpy(strrchr(record, ','), " id=2\nx");
+    snprintf(record + last, sizeof record - last, " id=2\nx");
     rig_app(s_rig, 3, record);
     rig_expect(s_rig, "edge 8 SEND 1 " CH("0") ",*");
 }

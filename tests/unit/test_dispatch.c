@@ -226,6 +226,7 @@ START_TEST(a_channel_without_a_worker_is_parked_and_asked_for_when_one_joins)
     rig_edge(s_rig, 8, "TEXT " CH("1") " 2\na");
     rig_expect(s_rig, "edge 8 FLOW 0 echo 0");
     rig_expect_no(s_rig, "app *");
+    ck_assert_int_eq((int)core_measure(s_rig->core)->parked, 1);
     rig_app(s_rig, 1, "JOIN echo");
     rig_expect(s_rig, "edge 8 FLOW 0 echo 1");
     rig_expect(s_rig, "edge 8 RESEND 1 " CH("1") " 0 from=0");
@@ -233,6 +234,7 @@ START_TEST(a_channel_without_a_worker_is_parked_and_asked_for_when_one_joins)
     rig_edge(s_rig, 8, "TEXT " CH("1") " 2\na");
     rig_expect(s_rig, "app 1 OPEN " CH("1") " 1 *");
     rig_expect(s_rig, "app 1 TEXT " CH("1") " 2 *|a");
+    ck_assert_int_eq((int)core_measure(s_rig->core)->parked, 0);
 }
 END_TEST
 
@@ -403,6 +405,42 @@ START_TEST(a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it)
 }
 END_TEST
 
+START_TEST(body_and_close_still_come_to_a_worker_that_leaves)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    s_open(CH("1"));
+    rig_expect(s_rig, "app 1 OPEN *");
+    char open[64];
+    snprintf(open, sizeof open, "%s", s_rig->tag);
+    rig_app(s_rig, 1, "LEAVE echo");
+    rig_edge(s_rig, 8, "BODY " CH("1") " 2 end=1\nrest");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 3 -1 cause=client\n");
+    rig_expect(s_rig, "app 1 BODY * 2 *|rest");
+    rig_expect(s_rig, "app 1 CLOSE * 3 *");
+    rig_expect_no(s_rig, "app 1 LEFT*");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_expect(s_rig, "app 1 LEFT echo - -");
+    rig_tagged(s_rig, 1, "ACK", open);
+}
+END_TEST
+
+START_TEST(a_worker_that_joins_again_while_it_leaves_stays)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    s_open(CH("1"));
+    rig_expect(s_rig, "app 1 OPEN *");
+    rig_app(s_rig, 1, "LEAVE echo");
+    rig_expect(s_rig, "edge 8 FLOW 0 echo 0");
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect(s_rig, "edge 8 FLOW 0 echo 1");
+    rig_edge(s_rig, 8, "TEXT " CH("1") " 2\nx");
+    rig_expect(s_rig, "app 1 TEXT * 2 *");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_expect_no(s_rig, "app 1 LEFT*");
+    rig_expect_no(s_rig, "app 1 MOVED*");
+}
+END_TEST
+
 START_TEST(an_event_whose_send_fails_is_not_passed_on_and_the_worker_is_dead)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -415,219 +453,67 @@ START_TEST(an_event_whose_send_fails_is_not_passed_on_and_the_worker_is_dead)
 }
 END_TEST
 
-/* Names. */
-
-START_TEST(channels_wait_for_their_named_worker_and_come_back_to_it)
-{
-    rig_app(s_rig, 1, "JOIN echo name=w1");
-    s_open(CH("1"));
-    rig_expect(s_rig, "edge 8 BOUND * " CH("1") " w1");
-    rig_app(s_rig, 2, "JOIN echo");
-    s_rig->broken = 1 << 1;
-    rig_wait(s_rig, 2, "1");
-    rig_expect_no(s_rig, "edge 8 RESEND*");
-    rig_app(s_rig, 3, "JOIN echo name=w1");
-    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 1 tried=1");
-    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 1 ws=1\n{}");
-    rig_expect(s_rig, "app 3 OPEN " CH("1") " *");
-}
-END_TEST
-
-START_TEST(channels_of_a_named_worker_that_stays_away_go_to_another)
-{
-    rig_app(s_rig, 1, "JOIN echo name=w1");
-    s_open(CH("1"));
-    rig_app(s_rig, 2, "JOIN echo");
-    s_rig->broken = 1 << 1;
-    for (int second = 0; second < 5; second++) {
-        rig_wait(s_rig, 1, "1");
-        rig_app(s_rig, 2, "JOIN echo");
-    }
-    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 1 tried=1");
-    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 1 ws=1\n{}");
-    rig_expect(s_rig, "app 2 OPEN *");
-}
-END_TEST
-
-START_TEST(a_name_whose_holder_is_connected_is_refused_and_else_taken_over)
-{
-    rig_app(s_rig, 1, "JOIN echo name=w1");
-    rig_app(s_rig, 2, "JOIN echo name=w1");
-    rig_expect(s_rig, "app 2 ERR echo - - name-in-use|*");
-    s_rig->broken = 1 << 1;
-    rig_app(s_rig, 2, "JOIN echo name=w1 id=7");
-    rig_expect(s_rig, "app 2 JOINED echo - 7 boot=" BOOT " inc=* proto=RW/1");
-}
-END_TEST
-
-/* Liveness. */
-
-START_TEST(a_worker_that_owes_nothing_lives_by_any_record)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    for (int second = 0; second < 12; second += 3) {
-        rig_wait(s_rig, 3, "1");
-        rig_app(s_rig, 1, "JOIN echo");
-    }
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 1);
-    rig_wait(s_rig, 7, "1");
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 0);
-}
-END_TEST
-
-START_TEST(a_worker_that_owes_acknowledgements_is_judged_by_them_alone)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    s_open(CH("1"));
-    rig_wait(s_rig, 28, "1");
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 1);
-    rig_app(s_rig, 1, "JOIN echo");
-    rig_wait(s_rig, 4, "1");
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 0);
-}
-END_TEST
-
-START_TEST(one_overdue_channel_moves_while_its_worker_acknowledges_others)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    rig_app(s_rig, 2, "JOIN other"); // nobody else for echo yet
-    s_open(CH("1"));
-    rig_expect(s_rig, "app 1 OPEN *");
-    s_open(CH("2"));
-    rig_expect(s_rig, "app 1 OPEN " CH("2") " *");
-    rig_tagged(s_rig, 1, "DONE", s_rig->tag);
-    for (int second = 2; second < 34; second++) {
-        char record[128];
-        rig_wait(s_rig, 1, "1");
-        snprintf(record, sizeof record, "TEXT " CH("2") " %d\nx", second);
-        rig_edge(s_rig, 8, record);
-        rig_expect(s_rig, "app 1 TEXT " CH("2") " *");
-        rig_tagged(s_rig, 1, "DONE", s_rig->tag);
-    }
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 1);
-    rig_app(s_rig, 3, "JOIN echo");
-    s_rig->read = 0;
-    rig_expect(s_rig, "app 1 MOVED " CH("1") " - -");
-    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 1 tried=1");
-}
-END_TEST
-
-START_TEST(a_pause_of_the_broker_kills_nobody)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    s_open(CH("1"));
-    s_rig->now_ms += 60000;
-    core_set_time(s_rig->core, s_rig->now_ms);
-    core_tick(s_rig->core);
-    ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 1);
-    ck_assert_int_eq((int)core_measure(s_rig->core)->edges, 1);
-    rig_expect_no(s_rig, "app 1 CLOSE*");
-}
-END_TEST
-
-START_TEST(a_worker_that_comes_back_gets_new_tags_and_its_old_ones_count_no_more)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    s_open(CH("1"));
-    rig_expect(s_rig, "app 1 OPEN *");
-    char old[64], new[64];
-    snprintf(old, sizeof old, "%s", s_rig->tag);
-    rig_wait(s_rig, 33, "1"); // stopped; nobody else is there
-    rig_app(s_rig, 1, "JOIN echo id=5");
-    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 1 tried=1");
-    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 1 ws=1\n{}");
-    rig_expect(s_rig, "app 1 OPEN *");
-    snprintf(new, sizeof new, "%s", s_rig->tag);
-    ck_assert_str_ne(old, new);
-    rig_tagged(s_rig, 1, "ACK", old);
-    rig_turn(s_rig);
-    rig_expect_no(s_rig, "edge 8 ACK*");
-    rig_tagged(s_rig, 1, "ACK", new);
-    rig_turn(s_rig);
-    rig_expect(s_rig, "edge 8 ACK * -|" CH("1") " 1|");
-}
-END_TEST
-
-START_TEST(a_stranger_is_told_to_join_but_not_for_a_dash_and_not_often)
-{
-    rig_app(s_rig, 5, "ACK -");
-    rig_expect_no(s_rig, "app 5 *");
-    rig_app(s_rig, 5, "ACK 0000002a.7");
-    rig_app(s_rig, 5, "ACK 0000002a.8");
-    rig_expect(s_rig, "app 5 WHO - - -");
-    rig_expect_no(s_rig, "app 5 *");
-    s_rig->now_ms += 300;
-    core_set_time(s_rig->core, s_rig->now_ms);
-    rig_app(s_rig, 5, "ACK 0000002a.9");
-    rig_expect(s_rig, "app 5 WHO - - -");
-}
-END_TEST
-
-static TCase *s_case(const char *name)
+static TCase *s_case(Suite *suite, const char *name)
 {
     TCase *made = tcase_create(name);
     tcase_add_checked_fixture(made, s_set_up, s_tear_down);
+    suite_add_tcase(suite, made);
     return made;
+}
+
+static void s_add_order(TCase *made)
+{
+    tcase_add_test(made, passes_events_on_in_order_with_a_tag);
+    tcase_add_test(made, acknowledges_to_the_edge_only_what_the_worker_acknowledged);
+    tcase_add_test(made, passes_acknowledgements_of_one_turn_on_in_one_record);
+    tcase_add_test(made, drops_a_repeated_event_and_acknowledges_it_again_if_it_was);
+    tcase_add_test(made, asks_once_for_the_rest_after_a_gap);
+    tcase_add_test(
+        made, done_acknowledges_exactly_these_and_the_edge_hears_of_the_finished_prefix);
+    tcase_add_test(made, a_window_of_none_is_acknowledged_by_the_broker);
+    tcase_add_test(made, a_close_of_what_nobody_has_seen_is_acknowledged_by_the_broker);
+    tcase_add_test(made, forgets_a_channel_with_the_acknowledgement_of_its_close);
+    tcase_add_test(made,
+                   slow_and_drained_go_only_to_who_asked_and_are_no_hole_for_the_edge);
+}
+
+static void s_add_choice(TCase *made)
+{
+    tcase_add_test(made,
+                   a_channel_stays_with_its_worker_and_new_ones_go_where_the_fewest_are);
+    tcase_add_test(made,
+                   a_worker_with_a_free_window_is_chosen_before_one_with_fewer_channels);
+    tcase_add_test(made,
+                   a_channel_without_a_worker_is_parked_and_asked_for_when_one_joins);
+    tcase_add_test(made, a_full_window_parks_and_room_asks_again);
+    tcase_add_test(made, body_and_close_do_not_count_in_the_window);
+    tcase_add_test(made, room_that_is_kept_for_a_parked_channel_is_not_given_away);
+}
+
+static void s_add_moves(TCase *made)
+{
+    tcase_add_test(made,
+                   a_dead_workers_channel_moves_under_a_new_gen_with_what_was_tried);
+    tcase_add_test(made, a_channel_whose_open_was_acknowledged_is_adopted);
+    tcase_add_test(made, a_worker_that_dies_before_it_got_anything_counts_no_try);
+    tcase_add_test(made, nack_moves_the_channel_away_for_a_second);
+    tcase_add_test(made, a_channel_that_the_only_worker_refused_comes_back_to_it_later);
+    tcase_add_test(
+        made,
+        a_leaving_worker_finishes_what_it_holds_then_its_channels_move_and_it_has_left);
+    tcase_add_test(made,
+                   a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it);
+    tcase_add_test(made, body_and_close_still_come_to_a_worker_that_leaves);
+    tcase_add_test(made, a_worker_that_joins_again_while_it_leaves_stays);
+    tcase_add_test(made,
+                   an_event_whose_send_fails_is_not_passed_on_and_the_worker_is_dead);
 }
 
 int main(void)
 {
     Suite *suite = suite_create("dispatch");
-    TCase *order = s_case("order");
-    tcase_add_test(order, passes_events_on_in_order_with_a_tag);
-    tcase_add_test(order, acknowledges_to_the_edge_only_what_the_worker_acknowledged);
-    tcase_add_test(order, passes_acknowledgements_of_one_turn_on_in_one_record);
-    tcase_add_test(order, drops_a_repeated_event_and_acknowledges_it_again_if_it_was);
-    tcase_add_test(order, asks_once_for_the_rest_after_a_gap);
-    tcase_add_test(
-        order, done_acknowledges_exactly_these_and_the_edge_hears_of_the_finished_prefix);
-    tcase_add_test(order, a_window_of_none_is_acknowledged_by_the_broker);
-    tcase_add_test(order, a_close_of_what_nobody_has_seen_is_acknowledged_by_the_broker);
-    tcase_add_test(order, forgets_a_channel_with_the_acknowledgement_of_its_close);
-    tcase_add_test(order,
-                   slow_and_drained_go_only_to_who_asked_and_are_no_hole_for_the_edge);
-    suite_add_tcase(suite, order);
-    TCase *choice = s_case("choice");
-    tcase_add_test(choice,
-                   a_channel_stays_with_its_worker_and_new_ones_go_where_the_fewest_are);
-    tcase_add_test(choice,
-                   a_worker_with_a_free_window_is_chosen_before_one_with_fewer_channels);
-    tcase_add_test(choice,
-                   a_channel_without_a_worker_is_parked_and_asked_for_when_one_joins);
-    tcase_add_test(choice, a_full_window_parks_and_room_asks_again);
-    tcase_add_test(choice, body_and_close_do_not_count_in_the_window);
-    tcase_add_test(choice, room_that_is_kept_for_a_parked_channel_is_not_given_away);
-    suite_add_tcase(suite, choice);
-    TCase *moves = s_case("moves");
-    tcase_add_test(moves,
-                   a_dead_workers_channel_moves_under_a_new_gen_with_what_was_tried);
-    tcase_add_test(moves, a_channel_whose_open_was_acknowledged_is_adopted);
-    tcase_add_test(moves, a_worker_that_dies_before_it_got_anything_counts_no_try);
-    tcase_add_test(moves, nack_moves_the_channel_away_for_a_second);
-    tcase_add_test(moves, a_channel_that_the_only_worker_refused_comes_back_to_it_later);
-    tcase_add_test(
-        moves,
-        a_leaving_worker_finishes_what_it_holds_then_its_channels_move_and_it_has_left);
-    tcase_add_test(moves,
-                   a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it);
-    tcase_add_test(moves,
-                   an_event_whose_send_fails_is_not_passed_on_and_the_worker_is_dead);
-    suite_add_tcase(suite, moves);
-    TCase *names = s_case("names");
-    tcase_add_test(names, channels_wait_for_their_named_worker_and_come_back_to_it);
-    tcase_add_test(names, channels_of_a_named_worker_that_stays_away_go_to_another);
-    tcase_add_test(names,
-                   a_name_whose_holder_is_connected_is_refused_and_else_taken_over);
-    suite_add_tcase(suite, names);
-    TCase *liveness = s_case("liveness");
-    tcase_add_test(liveness, a_worker_that_owes_nothing_lives_by_any_record);
-    tcase_add_test(liveness, a_worker_that_owes_acknowledgements_is_judged_by_them_alone);
-    tcase_add_test(liveness,
-                   one_overdue_channel_moves_while_its_worker_acknowledges_others);
-    tcase_add_test(liveness, a_pause_of_the_broker_kills_nobody);
-    tcase_add_test(liveness,
-                   a_worker_that_comes_back_gets_new_tags_and_its_old_ones_count_no_more);
-    tcase_add_test(liveness, a_stranger_is_told_to_join_but_not_for_a_dash_and_not_often);
-    suite_add_tcase(suite, liveness);
+    s_add_order(s_case(suite, "order"));
+    s_add_choice(s_case(suite, "choice"));
+    s_add_moves(s_case(suite, "moves"));
     return rig_run(suite);
 }

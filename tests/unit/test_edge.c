@@ -2,10 +2,11 @@
 
 #include <check.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What the edge was sent, joined by spaces, and what the next send says. */
+/* What the edge was sent, each with a semicolon, and what the next send says. */
 struct sink {
     char text[256];
     int result;
@@ -17,8 +18,9 @@ static int s_to_edge(void *context, uint64_t peer, struct blob *record)
     (void)peer;
     if (sink->result < 0)
         return sink->result;
-    strncat(sink->text, (const char *)record->data, record->size);
-    strcat(sink->text, ";");
+    size_t size = strlen(sink->text);
+    snprintf(sink->text + size, sizeof sink->text - size, "%.*s;", (int)record->size,
+             (const char *)record->data);
     return 0;
 }
 

@@ -16,29 +16,33 @@ START_TEST(tells_channel_ids_from_other_texts)
 {
     static const char *const good[] = {"e.01234567.1", "edge-1_x.0123456789abcdef.0",
                                        "e.01234567.ABCDEFabcdef0123"};
-    static const char *const bad[] = {
-        "",
-        ".",
-        "..",
-        "e",
-        "e.01234567",
-        "e.01234567.",
-        ".01234567.1",
-        "e.0123456.1",
-        "e.0123456789abcdef0.1",
-        "e.01234567.0123456789abcdef0",
-        "e.01234567.x",
-        "e.0123456x.1",
-        "e e.01234567.1",
-        "a.b.01234567.1",
-        "e.01234567.1.",
-        "0123456789012345678901234567890123456789012345678901234567890123456789"
-        ".01234567.1"};
+    static const char *const bad[] = {"",
+                                      ".",
+                                      "..",
+                                      "e",
+                                      "e.01234567",
+                                      "e.01234567.",
+                                      ".01234567.1",
+                                      "e.0123456.1",
+                                      "e.0123456789abcdef0.1",
+                                      "e.01234567.0123456789abcdef0",
+                                      "e.01234567.x",
+                                      "e.0123456x.1",
+                                      "e e.01234567.1",
+                                      "a.b.01234567.1",
+                                      "e.01234567.1.",
+                                      "e e e.01234567.1"};
     for (size_t at = 0; at < sizeof good / sizeof *good; at++)
         ck_assert_msg(channel_id_is_valid(s_text(good[at])), "%s", good[at]);
     for (size_t at = 0; at < sizeof bad / sizeof *bad; at++)
         ck_assert_msg(!channel_id_is_valid(s_text(bad[at])), "%s", bad[at]);
     ck_assert(!channel_id_is_valid((struct wire_text){NULL, 0}));
+    char longest[128];
+    snprintf(longest, sizeof longest, "%064d.0123456789abcdef.0123456789abcdef", 7);
+    ck_assert(channel_id_is_valid(s_text(longest)));
+    ck_assert_uint_eq(strlen(longest), CHANNEL_ID_MAX);
+    snprintf(longest, sizeof longest, "%065d.01234567.1", 7);
+    ck_assert(!channel_id_is_valid(s_text(longest)));
 }
 END_TEST
 
