@@ -52,6 +52,22 @@ START_TEST(acknowledges_to_the_edge_only_what_the_worker_acknowledged)
 }
 END_TEST
 
+START_TEST(a_tag_that_was_never_sent_acknowledges_nothing)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    s_open(CH("1"));
+    rig_expect(s_rig, "app 1 OPEN *");
+    char tag[64];
+    snprintf(tag, sizeof tag, "%.9s2", s_rig->tag);
+    rig_tagged(s_rig, 1, "ACK", tag);
+    rig_tagged(s_rig, 1, "DONE", tag);
+    rig_tagged(s_rig, 1, "NACK", tag);
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 *");
+    rig_expect_no(s_rig, "app 1 *");
+}
+END_TEST
+
 START_TEST(passes_acknowledgements_of_one_turn_on_in_one_record)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -270,6 +286,17 @@ START_TEST(body_and_close_do_not_count_in_the_window)
 }
 END_TEST
 
+START_TEST(bodies_leave_room_for_others)
+{
+    rig_app(s_rig, 1, "JOIN echo window=2");
+    s_open(CH("1"));
+    rig_edge(s_rig, 8, "BODY " CH("1") " 2\npart");
+    rig_edge(s_rig, 8, "BODY " CH("1") " 3 end=1\nrest");
+    s_open(CH("2"));
+    rig_expect(s_rig, "app 1 OPEN " CH("2") " *");
+}
+END_TEST
+
 START_TEST(room_that_is_kept_for_a_parked_channel_is_not_given_away)
 {
     rig_app(s_rig, 1, "JOIN echo window=1");
@@ -405,6 +432,21 @@ START_TEST(a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it)
 }
 END_TEST
 
+START_TEST(a_worker_is_not_told_of_the_move_of_what_it_has_never_seen)
+{
+    rig_app(s_rig, 1, "JOIN echo window=1");
+    s_open(CH("1"));
+    s_open(CH("2"));
+    rig_expect(s_rig, "app 1 OPEN " CH("1") " *");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_expect(s_rig, "edge 8 RESEND * " CH("2") " 0 from=0");
+    rig_app(s_rig, 1, "LEAVE echo");
+    rig_expect_no(s_rig, "app 1 MOVED " CH("2") "*");
+    rig_expect(s_rig, "app 1 MOVED " CH("1") "*");
+    rig_expect(s_rig, "app 1 LEFT *");
+}
+END_TEST
+
 START_TEST(body_and_close_still_come_to_a_worker_that_leaves)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -465,6 +507,7 @@ static void s_add_order(TCase *made)
 {
     tcase_add_test(made, passes_events_on_in_order_with_a_tag);
     tcase_add_test(made, acknowledges_to_the_edge_only_what_the_worker_acknowledged);
+    tcase_add_test(made, a_tag_that_was_never_sent_acknowledges_nothing);
     tcase_add_test(made, passes_acknowledgements_of_one_turn_on_in_one_record);
     tcase_add_test(made, drops_a_repeated_event_and_acknowledges_it_again_if_it_was);
     tcase_add_test(made, asks_once_for_the_rest_after_a_gap);
@@ -487,6 +530,7 @@ static void s_add_choice(TCase *made)
                    a_channel_without_a_worker_is_parked_and_asked_for_when_one_joins);
     tcase_add_test(made, a_full_window_parks_and_room_asks_again);
     tcase_add_test(made, body_and_close_do_not_count_in_the_window);
+    tcase_add_test(made, bodies_leave_room_for_others);
     tcase_add_test(made, room_that_is_kept_for_a_parked_channel_is_not_given_away);
 }
 
@@ -503,6 +547,7 @@ static void s_add_moves(TCase *made)
         a_leaving_worker_finishes_what_it_holds_then_its_channels_move_and_it_has_left);
     tcase_add_test(made,
                    a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it);
+    tcase_add_test(made, a_worker_is_not_told_of_the_move_of_what_it_has_never_seen);
     tcase_add_test(made, body_and_close_still_come_to_a_worker_that_leaves);
     tcase_add_test(made, a_worker_that_joins_again_while_it_leaves_stays);
     tcase_add_test(made,

@@ -180,6 +180,7 @@ START_TEST(never_one_that_leaves_or_has_failed)
     ck_assert_ptr_eq(service_choose(s_made.service, s_made.channel, 0), s_made.member[2]);
     s_made.worker[2]->asked = WORKER_WINDOW;
     ck_assert_ptr_null(service_choose(s_made.service, s_made.channel, 0));
+    list_remove(&s_made.worker[1]->failed);
 }
 END_TEST
 
