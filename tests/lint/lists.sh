@@ -15,7 +15,7 @@ while IFS= read -r file; do
     fi
 done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'allinone/*.[ch]' \
     'ctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/fuzz/*.c' 'tests/bench/*.c' \
-    'tests/system/[0-9]*.py' 'tests/browser/[0-9]*.py')
+    'tests/system/*.py' 'tests/browser/*.py' 'tests/clients/*.py' 'tests/programs/*.py')
 
 while IFS= read -r name; do
     if ! [ -e "$name" ] && ! [ -e "$name.c" ]; then
