@@ -161,11 +161,23 @@ static void s_for_channel(struct bus *self, const struct wire_record *record, ui
     s_give_bits(self, UINT64_C(1) << worker, data, size);
 }
 
+/* Nobody here wants it any more: the broker missed an earlier TUNSUB. */
+static void s_decline(struct bus *self, struct wire_text topic)
+{
+    struct wire_header header;
+    wire_begin(&header, "TUNSUB");
+    wire_add_text(&header, topic);
+    wire_add_u64(&header, self->lastc);
+    bus_post(self, &header);
+}
+
 static void s_publish(struct bus *self, const struct wire_record *record,
                       const void *data, size_t size)
 {
     uint64_t workers =
         bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
+    if (workers == 0 && wire_is(record->token[0], "PUB"))
+        s_decline(self, record->token[2]);
     uint64_t fit = s_with_room(self, workers);
     self->lost |= workers & ~fit;
     s_give_bits(self, fit, data, size);

@@ -112,11 +112,11 @@ static void s_turn(struct worker *self)
 {
     loop_turn(&self->loop);
     s_take_items(self);
+    if (atomic_load(&self->drain))
+        s_drain(self); // before the flush, so that the last words leave in this turn
     channel_unblock(&self->host);
     http_server_run(self->server);
     channel_flush(&self->host);
-    if (atomic_load(&self->drain))
-        s_drain(self);
     loop_end_turn(&self->loop);
     bus_lane_wake(&self->options.port->to_bus);
 }
