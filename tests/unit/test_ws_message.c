@@ -203,13 +203,18 @@ START_TEST(memory_follows_the_bytes_that_came_and_goes_with_the_message)
     ws_message_destroy(&reader);
 
     reader = ws_message_new(ANNOUNCED);
-    before = s_heap();
-    size_t total = s_frame(input, WS_BINARY, (const uint8_t *)"hello", 5);
-    ws_message_read(reader, input, 8, &event);
-    ws_message_read(reader, input + 8, total - 8, &event);
-    ck_assert_int_eq(event.kind, WS_EVENT_BINARY);
-    ws_message_read(reader, NULL, 0, &event);
-    ck_assert_int_eq(event.kind, WS_EVENT_NONE);
+    for (int round = 0; round < 3; round++) {
+        /* The allocator keeps what was freed at hand and counts it: the first round fills
+         * that store. */
+        if (round == 1)
+            before = s_heap();
+        size_t total = s_frame(input, WS_BINARY, (const uint8_t *)"hello", 5);
+        ws_message_read(reader, input, 8, &event);
+        ws_message_read(reader, input + 8, total - 8, &event);
+        ck_assert_int_eq(event.kind, WS_EVENT_BINARY);
+        ws_message_read(reader, NULL, 0, &event);
+        ck_assert_int_eq(event.kind, WS_EVENT_NONE);
+    }
     ck_assert_uint_eq(s_heap(), before);
     ws_message_destroy(&reader);
 }
