@@ -7,8 +7,9 @@
 
 /* Sets the log up from log-level and log-format. */
 void program_start_log(const struct conf *conf, const char *name);
-/* Blocks SIGTERM and SIGINT in this thread and those it starts later, for program_wait; ignores
- * SIGPIPE. */
+/* Blocks SIGTERM and SIGINT in this thread and those it starts later, for program_wait;
+ * ignores SIGPIPE. */
 void program_block_signals(void);
-/* Waits for SIGTERM or SIGINT: true when one came, false after timeout_ms (-1: no timeout). */
+/* Waits for SIGTERM or SIGINT: true when one came, false after timeout_ms (-1: no
+ * timeout). */
 bool program_wait(int64_t timeout_ms);

@@ -12,8 +12,8 @@
     X(limit, "limit")                                                                    \
     X(protocol, "protocol")                                                              \
     X(app_error, "app-error")                                                            \
-    X(drain, "drain") X(bus_lost, "bus-lost") X(worker_lost, "worker-lost")              \
-        X(poison, "poison")
+    X(drain, "drain")                                                                    \
+    X(bus_lost, "bus-lost") X(worker_lost, "worker-lost") X(poison, "poison")
 
 enum { CAUSE_COUNT = 11, WS = 1 };
 

@@ -20,7 +20,7 @@ struct vector {
 
 static inline uint8_t *vectors_copy(const void *data, size_t size)
 {
-    uint8_t *copy = malloc(size ? size : 1);
+    uint8_t *copy = calloc(size ? size : 1, 1);
     ck_assert_ptr_nonnull(copy);
     if (size)
         memcpy(copy, data, size);
@@ -47,7 +47,7 @@ static inline void vectors_check_line(char *line,
     *want++ = 0;
     want[strcspn(want, "\n")] = 0;
     struct vector vector = {.name = line, .want = want};
-    uint8_t *bytes = malloc(strlen(hex) / 2 + 1);
+    uint8_t *bytes = calloc(strlen(hex) / 2 + 1, 1);
     ck_assert_ptr_nonnull(bytes);
     vector.size = vectors_from_hex(hex, bytes);
     vector.data = vectors_copy(bytes, vector.size);

@@ -78,7 +78,7 @@ static char *s_long(const char *start, char c, size_t size)
 {
     char *text = malloc(strlen(start) + size + 1);
     ck_assert_ptr_nonnull(text);
-    strcpy(text, start);
+    memcpy(text, start, strlen(start));
     memset(text + strlen(start), c, size);
     text[strlen(start) + size] = 0;
     return text;

@@ -55,8 +55,10 @@ static int s_adopt(struct bytes *out, const char *const *texts, size_t count)
     char params[2048];
     size_t size = 0;
     for (size_t at = ADOPT_FIXED; at < count; at++) {
-        strcpy(params + size, texts[at]);
-        size += strlen(texts[at]) + 1;
+        size_t more = strlen(texts[at]) + 1;
+        ck_assert_uint_lt(size + more, sizeof params);
+        memcpy(params + size, texts[at], more);
+        size += more;
     }
     params[size] = 0;
     const char *protocol = *texts[3] ? texts[3] : NULL;
@@ -68,6 +70,8 @@ static void s_check(const struct vector *vector)
 {
     char copy[4096];
     const char *texts[TEXTS_MOST];
+    for (size_t at = 0; at < TEXTS_MOST; at++)
+        texts[at] = "";
     struct bytes out;
     size_t count = vectors_split(vector, copy, sizeof copy, texts, TEXTS_MOST);
     bytes_init(&out, 4096);

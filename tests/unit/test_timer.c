@@ -40,9 +40,9 @@ START_TEST(rings_within_a_tick_after_it_is_due_and_never_before)
         int64_t start_ms = 1000 + wait_ms * 100;
         timer_wheel_run(&wheel, start_ms);
         timer_start(&wheel, &probe.timer, start_ms + wait_ms);
-        s_run_until(&wheel, start_ms, start_ms + wait_ms + 2 * TIMER_TICK_MS);
+        s_run_until(&wheel, start_ms, start_ms + wait_ms + (int64_t)2 * TIMER_TICK_MS);
         ck_assert_int_ge(probe.rung_ms, start_ms + wait_ms);
-        ck_assert_int_le(probe.rung_ms, start_ms + wait_ms + 2 * TIMER_TICK_MS);
+        ck_assert_int_le(probe.rung_ms, start_ms + wait_ms + (int64_t)2 * TIMER_TICK_MS);
         ck_assert_int_eq(probe.count, 1);
     }
 }

@@ -199,7 +199,7 @@ START_TEST(memory_follows_the_bytes_that_came_and_goes_with_the_message)
     memset(input + head, 0, CAME);
     ws_message_read(reader, input, (size_t)head + CAME, &event);
     ck_assert_int_eq(event.kind, WS_EVENT_NONE);
-    ck_assert_uint_le(s_heap() - before, 4 * CAME);
+    ck_assert_uint_le(s_heap() - before, (size_t)4 * CAME);
     ws_message_destroy(&reader);
 
     reader = ws_message_new(ANNOUNCED);
