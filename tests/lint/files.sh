@@ -6,8 +6,10 @@ shift
 if [ "$(git rev-parse --show-toplevel 2>/dev/null)" = "$(pwd -P)" ]; then
     git ls-files -co --exclude-standard
 else
-    find . \( -name .git -o -name node_modules -o -name __pycache__ -o -name 'san-*' \
-        -o -name autom4te.cache -o -name build-aux \) -prune -o -type f -print | cut -c3-
+    find . \( -name .git -o -name node_modules -o -name __pycache__ -o -name .deps \
+        -o -path './san-*' -o -path ./corpus -o -path ./.check -o -path ./.tidy \
+        -o -path ./autom4te.cache -o -path ./build-aux \) -prune -o -type f -print | cut -c3- |
+        grep -vxE 'configure~?|config\.(log|status)|aclocal\.m4|Makefile(\.in)?|.*\.(o|a|log|trs)|.*\.dirstamp'
 fi | sort | while IFS= read -r path; do
     [ -f "$path" ] || continue
     for pattern; do

@@ -25,7 +25,7 @@ rule() {
 files() { bash "$here/files.sh" . "$@"; }
 scripts() {
     files '*.sh'
-    files '*' | grep -v '\.' | xargs -r grep -lE '^#!.*\b(ba)?sh\b'
+    files '*' | grep -v '\.' | xargs -r grep -lIE '^#!.*\b(ba)?sh\b'
     for file in .ci/*; do [ -f "$file" ] && echo "$file"; done
 }
 each() { # $1 command with its options, stdin: files; fails if it fails for one
