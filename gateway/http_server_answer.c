@@ -19,6 +19,7 @@ bool http_exchange_queue(struct http_exchange *self)
 {
     struct MHD_Response *response = self->response;
     self->response = NULL;
+    self->streamed = response;
     self->queued = true;
     enum MHD_Result queued =
         MHD_queue_response(self->mhd, (unsigned)self->status, response);
@@ -121,6 +122,29 @@ void http_answer(struct http_exchange *self, const struct http_reply *reply,
 
 /* ---- streams ---- */
 
+static enum MHD_Result s_first_field(void *context, enum MHD_ValueKind kind,
+                                     const char *name, const char *value)
+{
+    struct http_field *field = context;
+    if (kind != MHD_HEADER_KIND || strcasecmp(name, "Connection") == 0)
+        return MHD_YES; // what ends the connection is still needed
+    *field = (struct http_field){.name = name, .value = value};
+    return MHD_NO;
+}
+
+/* The head has left: its fields, some hundred bytes, would be kept for the stream's life.
+ */
+static void s_drop_fields(struct MHD_Response *response)
+{
+    for (;;) {
+        struct http_field field = {0};
+        MHD_get_response_headers(response, s_first_field, &field);
+        if (!field.name ||
+            MHD_del_response_header(response, field.name, field.value) != MHD_YES)
+            return;
+    }
+}
+
 /* MHD has sent the head when it asks for the first byte.  From then on the connection is
  * suspended and the owner writes; see http_server.h. */
 static ssize_t s_read_stream(void *context, uint64_t position, char *out, size_t room)
@@ -133,6 +157,7 @@ static ssize_t s_read_stream(void *context, uint64_t position, char *out, size_t
         http_exchange_lose(self, HTTP_GONE_CLIENT);
     if (!self->streaming && !self->abort) {
         self->streaming = true;
+        s_drop_fields(self->streamed);
         self->server->callbacks.on_stream(self->owner,
                                           transport_plain(self->connection->fd));
     }

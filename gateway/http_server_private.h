@@ -45,6 +45,7 @@ struct http_exchange {
     struct http_body body;
     uint64_t received;             // bytes of the body
     struct MHD_Response *response; // answer that waits for its moment
+    struct MHD_Response *streamed; // what MHD is sending; MHD's, valid while it streams
     int status;
     bool is_head, is_http10;
     bool seen;      // the first call of the handler was made
