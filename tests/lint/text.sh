@@ -19,7 +19,7 @@ forbid() {
 # The brackets keep this file from finding itself.
 forbid '\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b|[Nn]ot [i]mplemented|Not[I]mplemented' \
     'finish it, or take the claim away' '*'
-forbid '(^|[^A-Za-z0-9._/-])/(work|home|root)/[a-z]' 'the path of one machine' '*'
+forbid '(^|[^A-Za-z0-9._/"}-]|[ =(,:]")/(work|home|root)/[a-z]' 'the path of one machine' '*'
 forbid '[[:space:]]$' 'white space at the end of the line' '*.[ch]' '*.py' '*.sh' '*.md' '*.js' '*.mjs' '*.awk' '*.ac' '*.am'
 forbid $'\t' 'a tab' '*.[ch]' '*.py' '*.md'
 forbid $'\r' 'a carriage return' '*.[ch]' '*.py' '*.sh' '*.md' '*.tsv'
