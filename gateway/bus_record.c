@@ -128,8 +128,9 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
 {
     uint64_t workers = 0;
     unsigned parts = 0;
-    for (struct wire_text list = record->token[2]; list.size > 0; parts++)
-        (void)s_next_channel(&list);
+    if (wire_option(record, 3, "reply").data)
+        for (struct wire_text list = record->token[2]; list.size > 0; parts++)
+            (void)s_next_channel(&list);
     if (!s_book(self, record, 3, c, parts))
         return;
     for (struct wire_text list = record->token[2]; list.size > 0;) {

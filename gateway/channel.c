@@ -143,7 +143,7 @@ static void s_count_service(struct channel *self, ssize_t events, ssize_t bytes)
 
 static void s_drop_out(struct channel *self, const char *error)
 {
-    atomic_fetch_sub(self->host->out_total, self->out.bytes);
+    self->host->turn.out_bytes -= (ssize_t)self->out.bytes;
     out_queue_clear(&self->out);
     while (self->receipts) {
         struct receipt *receipt = self->receipts;
@@ -285,6 +285,16 @@ void channel_mark_dirty(struct channel *self)
     self->host->dirty = self;
 }
 
+static void s_give_counts(struct channel_host *host)
+{
+    if (host->turn.messages + host->turn.writes > 0)
+        gateway_metrics_delivered(host->turn.messages, host->turn.bytes,
+                                  host->turn.writes);
+    if (host->turn.out_bytes != 0)
+        atomic_fetch_add(host->out_total, (size_t)host->turn.out_bytes);
+    memset(&host->turn, 0, sizeof host->turn);
+}
+
 void channel_flush(struct channel_host *host)
 {
     while (host->dirty) {
@@ -294,13 +304,14 @@ void channel_flush(struct channel_host *host)
         if (channel->carried)
             channel->carrier->flush(channel);
     }
+    s_give_counts(host);
 }
 
 void channel_queue_control(struct channel *self, struct blob *blob)
 {
     if (!blob)
         return;
-    atomic_fetch_add(self->host->out_total, blob->size);
+    self->host->turn.out_bytes += (ssize_t)blob->size;
     self->queued_total += blob->size;
     out_queue_push(&self->out, blob);
     channel_mark_dirty(self);
@@ -331,7 +342,8 @@ const char *channel_queue(struct channel *self, struct blob *blob)
         blob_unref(&blob);
         return "full";
     }
-    gateway_metrics_delivered(blob->size);
+    self->host->turn.messages++;
+    self->host->turn.bytes += blob->size;
     channel_queue_control(self, blob);
     return NULL;
 }
@@ -354,7 +366,7 @@ void channel_receipt(struct channel *self, uint64_t c)
 void channel_written(struct channel *self, size_t size)
 {
     out_queue_consume(&self->out, size);
-    atomic_fetch_sub(self->host->out_total, size);
+    self->host->turn.out_bytes -= (ssize_t)size;
     self->written_total += size;
     while (self->receipts && self->receipts->mark <= self->written_total) {
         struct receipt *receipt = self->receipts;
@@ -371,6 +383,7 @@ int channel_write_out(struct channel *self, struct transport *transport)
     while (self->out.bytes > 0) {
         int count = out_queue_parts(&self->out, parts, PARTS_MAX);
         ssize_t sent = transport->ops->write(transport, parts, count);
+        self->host->turn.writes++;
         if (sent < 0) {
             result = (int)sent;
             break;

@@ -112,12 +112,18 @@ struct channel {
 struct channel_host {
     struct loop *loop;
     const struct gateway_settings *settings;
-    char prefix[96];          // of ids: "edge.epoch."
-    struct table channels;    // by id
-    struct table services;    // by name
-    struct channel *dirty;    // to be flushed at the end of the turn
-    struct channel *blocked;  // wait for a window
-    bool windows_moved;       // acknowledgements came in this turn
+    char prefix[96];         // of ids: "edge.epoch."
+    struct table channels;   // by id
+    struct table services;   // by name
+    struct channel *dirty;   // to be flushed at the end of the turn
+    struct channel *blocked; // wait for a window
+    bool windows_moved;      // acknowledgements came in this turn
+    /* What the turn has counted; given away once, at its end, because shared counters are
+     * dear. */
+    struct {
+        size_t messages, bytes, writes;
+        ssize_t out_bytes;
+    } turn;
     atomic_size_t *out_total; // bytes queued in the whole process
     uint8_t *scratch;         // SCRATCH_SIZE bytes for one read
     uint64_t next_id;
@@ -165,7 +171,7 @@ void channel_acked(struct channel *self, uint64_t seq);
 void channel_decided(struct channel *self);
 /* Once a turn: blocked channels that have room again read on. */
 void channel_unblock(struct channel_host *host);
-/* Once a turn: write what was queued in it. */
+/* Once a turn: write what was queued in it, and give the counts away. */
 void channel_flush(struct channel_host *host);
 
 /* How a channel ended. */

@@ -66,6 +66,8 @@ static struct metric s_delivered =
     COUNTER("ringway_deliveries_total", NULL, "Messages queued for a client.");
 static struct metric s_delivered_bytes =
     COUNTER("ringway_delivery_bytes_total", NULL, "Encoded bytes of these messages.");
+static struct metric s_writes =
+    COUNTER("ringway_writes_total", NULL, "Write calls to clients.");
 static struct metric s_commands =
     COUNTER("ringway_commands_total", NULL, "Commands from the bus.");
 static struct metric s_rejected =
@@ -79,9 +81,9 @@ static struct metric s_joined =
 
 void gateway_metrics_register(void)
 {
-    struct metric *plain[] = {&s_events,          &s_event_bytes, &s_delivered,
-                              &s_delivered_bytes, &s_commands,    &s_rejected,
-                              &s_connections,     &s_out_bytes,   &s_joined};
+    struct metric *plain[] = {
+        &s_events,   &s_event_bytes, &s_delivered,   &s_delivered_bytes, &s_writes,
+        &s_commands, &s_rejected,    &s_connections, &s_out_bytes,       &s_joined};
     for (size_t ws = 0; ws <= WS; ws++)
         metric_register(&s_opened[ws]);
     for (size_t ws = 0; ws <= WS; ws++)
@@ -113,10 +115,11 @@ void gateway_metrics_event(size_t bytes)
     metric_add(&s_event_bytes, (int64_t)bytes);
 }
 
-void gateway_metrics_delivered(size_t bytes)
+void gateway_metrics_delivered(size_t messages, size_t bytes, size_t writes)
 {
-    metric_add(&s_delivered, 1);
+    metric_add(&s_delivered, (int64_t)messages);
     metric_add(&s_delivered_bytes, (int64_t)bytes);
+    metric_add(&s_writes, (int64_t)writes);
 }
 
 void gateway_metrics_command(void)

@@ -9,7 +9,8 @@ void gateway_metrics_register(void);
 void gateway_metrics_opened(bool is_websocket);
 void gateway_metrics_closed(bool is_websocket, const char *cause);
 void gateway_metrics_event(size_t bytes);
-void gateway_metrics_delivered(size_t bytes);
+/* messages queued for clients, their encoded bytes, and write calls. */
+void gateway_metrics_delivered(size_t messages, size_t bytes, size_t writes);
 void gateway_metrics_command(void);
 void gateway_metrics_rejected(void); // a connection over the limits
 /* Gauges, set before a page is made. */

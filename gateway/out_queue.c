@@ -9,9 +9,46 @@ struct out_node {
     struct blob *blob;
 };
 
+/* Nodes come and go by the thousand in one turn, always in the same thread. */
+enum { SPARE_MAX = 8192 };
+static __thread struct out_node *s_spare;
+static __thread size_t s_spare_count;
+
+static struct out_node *s_node_new(void)
+{
+    struct out_node *node = s_spare;
+    if (!node)
+        return mem_new(struct out_node);
+    s_spare = node->next;
+    s_spare_count--;
+    node->next = NULL;
+    return node;
+}
+
+static void s_node_free(struct out_node *node)
+{
+    if (s_spare_count >= SPARE_MAX) {
+        free(node);
+        return;
+    }
+    node->next = s_spare;
+    s_spare = node;
+    s_spare_count++;
+}
+
+void out_queue_release_spare(void)
+{
+    while (s_spare) {
+        struct out_node *node = s_spare;
+        s_spare = node->next;
+        free(node);
+    }
+    s_spare_count = 0;
+}
+
 void out_queue_push(struct out_queue *self, struct blob *blob)
 {
-    struct out_node *node = mem_new(struct out_node);
+    struct out_node *node = s_node_new();
     node->blob = blob;
     if (self->last)
         self->last->next = node;
@@ -40,7 +77,7 @@ static void s_drop_first(struct out_queue *self)
     if (!self->first)
         self->last = NULL;
     blob_unref(&node->blob);
-    free(node);
+    s_node_free(node);
     self->sent = 0;
 }
 

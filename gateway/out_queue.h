@@ -21,3 +21,5 @@ void out_queue_push(struct out_queue *self, struct blob *blob);
 int out_queue_parts(const struct out_queue *self, struct iovec *parts, int room);
 void out_queue_consume(struct out_queue *self, size_t size);
 void out_queue_clear(struct out_queue *self);
+/* Gives back the memory that this thread keeps at hand for queues; at its end. */
+void out_queue_release_spare(void);

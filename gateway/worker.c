@@ -128,6 +128,7 @@ static void *s_thread(void *context)
     acceptor_start(self->options.acceptor, &self->loop, self->server, self->admission);
     while (!atomic_load(&self->stop))
         s_turn(self);
+    out_queue_release_spare();
     return NULL;
 }
 
@@ -263,6 +264,7 @@ void worker_destroy(struct worker **self_p)
     loop_end_turn(&self->loop);
     loop_clear(&self->loop);
     hub_destroy(&self->hub);
+    out_queue_release_spare(); // what the last channels gave back to this thread
     free(self);
     *self_p = NULL;
 }

@@ -196,9 +196,9 @@ static void s_send_options(const struct s_command *command, struct send_options 
 }
 
 static void s_send_to(struct worker_commands *self, const struct s_command *command,
-                      struct wire_text id, struct message *message)
+                      const struct send_options *options, struct wire_text id,
+                      struct message *message)
 {
-    struct send_options options;
     uint64_t number;
     if (channel_id_parse(self->host, id.data, id.size, &number) < 0 ||
         number % self->host->workers != self->host->index)
@@ -208,11 +208,10 @@ static void s_send_to(struct worker_commands *self, const struct s_command *comm
         s_gone(self, command, id);
         return;
     }
-    s_send_options(command, &options);
     const char *error = "gone";
     if (channel->carried)
-        error = channel->carrier->send(channel, message, &options);
-    if (error || !options.want_written)
+        error = channel->carrier->send(channel, message, options);
+    if (error || !options->want_written)
         worker_commands_answer(self->host, command->reply, error);
 }
 
@@ -220,10 +219,12 @@ static void s_take_send(struct worker_commands *self, struct s_command *command)
 {
     const struct wire_record *record = &command->record;
     struct wire_text list = record->token[2];
+    struct send_options options;
     struct message message = {.data = record->payload,
                               .size = record->payload_size,
                               .source = command->blob,
                               .is_binary = wire_option(record, 3, "bin").data != NULL};
+    s_send_options(command, &options);
     if (!message.data)
         message.data = command->blob->data + command->blob->size;
     while (list.size > 0) {
@@ -233,7 +234,7 @@ static void s_take_send(struct worker_commands *self, struct s_command *command)
         size_t used = comma ? id.size + 1 : id.size;
         list.data += used;
         list.size -= used;
-        s_send_to(self, command, id, &message);
+        s_send_to(self, command, &options, id, &message);
     }
     message_clear(&message);
 }

@@ -22,7 +22,7 @@ def cost(count):
             opened.append(event.chan)
         worker.records.clear()
 
-    quiet = {"answer_timeout": "0s", "log_level": "error"}
+    quiet = {"answer_timeout": "0s", "ping_interval": "1h", "log_level": "error"}
     with Deployment(settings=quiet) as own:
         own.main = own.worker("default", handler=behave, window=10000)
         clients = Clients(own.address)
