@@ -22,16 +22,6 @@ static const struct conf_setting s_own_table[] = {
      .type = CONF_TEXT,
      .initial = "127.0.0.1:8081",
      .help = "Address of /metrics, /healthz and /readyz; empty: none."},
-    {.name = "log-level",
-     .type = CONF_CHOICE,
-     .initial = "info",
-     .choices = "error|warn|info|debug",
-     .help = "What is logged."},
-    {.name = "log-format",
-     .type = CONF_CHOICE,
-     .initial = "text",
-     .choices = "text|json",
-     .help = "How it is logged."},
     {.name = NULL},
 };
 
@@ -135,7 +125,7 @@ static void s_stop(struct s_process *self)
 int main(int argc, char **argv)
 {
     static const struct conf_setting *const tables[] = {
-        gateway_conf_table, broker_settings, s_own_table, NULL};
+        gateway_conf_table, broker_settings, s_own_table, program_conf_table, NULL};
     struct s_process process = {0};
     conf_set_check(s_check);
     struct conf *conf = conf_load("ringway", tables, argc, argv);

@@ -77,16 +77,6 @@ const struct conf_setting broker_program_settings[] = {
      .type = CONF_TEXT,
      .initial = "127.0.0.1:8082",
      .help = "Address of /metrics, /healthz and /readyz; empty: none."},
-    {.name = "log-level",
-     .type = CONF_CHOICE,
-     .initial = "info",
-     .choices = "error|warn|info|debug",
-     .help = "What is logged."},
-    {.name = "log-format",
-     .type = CONF_CHOICE,
-     .initial = "text",
-     .choices = "text|json",
-     .help = "How it is logged."},
     {.name = NULL},
 };
 

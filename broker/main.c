@@ -63,8 +63,8 @@ static void s_say_ready(const struct ops_server *ops)
 
 int main(int argc, char **argv)
 {
-    static const struct conf_setting *const tables[] = {broker_settings,
-                                                        broker_program_settings, NULL};
+    static const struct conf_setting *const tables[] = {
+        broker_settings, broker_program_settings, program_conf_table, NULL};
     struct ops_server *ops = NULL;
     char why[256];
     int status = EXIT_FAILURE;

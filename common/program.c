@@ -6,6 +6,20 @@
 #include <string.h>
 #include <time.h>
 
+const struct conf_setting program_conf_table[] = {
+    {.name = "log-level",
+     .type = CONF_CHOICE,
+     .initial = "info",
+     .choices = "error|warn|info|debug",
+     .help = "What is logged."},
+    {.name = "log-format",
+     .type = CONF_CHOICE,
+     .initial = "text",
+     .choices = "text|json",
+     .help = "How it is logged."},
+    {.name = NULL},
+};
+
 void program_start_log(const struct conf *conf, const char *name)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};

@@ -5,6 +5,9 @@
 
 #include <stdbool.h>
 
+/* log-level and log-format, which every program has. */
+extern const struct conf_setting program_conf_table[];
+
 /* Sets the log up from log-level and log-format. */
 void program_start_log(const struct conf *conf, const char *name);
 /* Blocks SIGTERM and SIGINT in this thread and those it starts later, for program_wait;

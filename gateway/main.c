@@ -78,8 +78,8 @@ done:
 
 int main(int argc, char **argv)
 {
-    static const struct conf_setting *const tables[] = {gateway_conf_table,
-                                                        gateway_program_conf_table, NULL};
+    static const struct conf_setting *const tables[] = {
+        gateway_conf_table, gateway_program_conf_table, program_conf_table, NULL};
     conf_set_check(gateway_check);
     struct conf *conf = conf_load("ringway-gateway", tables, argc, argv);
     program_start_log(conf, "ringway-gateway");
