@@ -193,10 +193,11 @@ START_TEST(a_send_is_taken_below_the_cap_and_refused_at_it)
     ck_assert_ptr_null(channel_queue(channel, blob_new(big, sizeof big)));
     ck_assert_ptr_null(channel_queue(channel, blob_new(big, sizeof big)));
     ck_assert_str_eq(channel_queue(channel, blob_new(big, sizeof big)), "full");
-    ck_assert_uint_eq(s_total, 198);
     channel_flush(&host);
     ck_assert_uint_eq(s_flushed, 1);
+    ck_assert_uint_eq(s_total, 198);
     channel_destroy(&channel);
+    channel_flush(&host);
     ck_assert_uint_eq(s_total, 0);
     s_free_services(&host);
 }
