@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,15 +107,41 @@ static int s_send_message(struct rw_channel *self, const struct iovec *data,
     return s_push(self, &header, data, 1);
 }
 
+/* The answer to HEAD: nobody reads the body, its size is enough. */
+static int s_send_size(struct rw_channel *self, const struct rw_head *head, int64_t size,
+                       unsigned flags)
+{
+    const struct rw_head none = {0};
+    char *text = s_head(head ? head : &none, flags);
+    if (!text)
+        return -EINVAL;
+    char length[64];
+    int used = snprintf(length, sizeof length, "Content-Length: %" PRId64 "\n\n", size);
+    struct iovec payload[2] = {{text, strlen(text) - 1}, {length, (size_t)used}};
+    struct wire_header header;
+    rw_channel_begin(self, &header, "SEND");
+    wire_add_option_u64(&header, "status", (uint64_t)s_status(head ? head : &none));
+    s_add_flags(&header, flags & ~(unsigned)RW_BINARY);
+    int result = s_push(self, &header, payload, 2);
+    free(text);
+    return result;
+}
+
 /* A body in parts; takes the stream whatever the result is. */
 static int s_send_body(struct rw_channel *self, const struct rw_stream *stream,
                        const struct rw_head *head, unsigned flags)
 {
+    bool is_sized = stream->size >= 0 && (flags & RW_CLOSE) && !self->is_begun;
+    if (is_sized && strcmp(rw_request_method(self), "HEAD") == 0) {
+        if (stream->done)
+            stream->done(stream->context);
+        return s_send_size(self, head, stream->size, flags);
+    }
     struct rw_body *body = mem_new(struct rw_body);
     body->number = ++self->app->last_body;
     body->stream = *stream;
     body->flags = flags;
-    body->is_sized = stream->size >= 0 && (flags & RW_CLOSE) && !self->is_begun;
+    body->is_sized = is_sized;
     if (head && !self->is_begun) {
         body->status = s_status(head);
         body->head = s_head(head, flags);

@@ -189,6 +189,20 @@ static void s_script_done(void *context)
     test_note("done\n");
 }
 
+START_TEST(a_file_in_answer_to_head_is_its_size_alone)
+{
+    struct rw_stream stream = {.done = s_script_done, .size = 300000};
+    test_start(0, NULL);
+    struct rw_channel *channel =
+        test_open(CHANNEL, "{\"carrier\":\"http\",\"method\":\"HEAD\"}");
+    ck_assert_int_eq(rw_send_stream(channel, &stream, NULL, RW_CLOSE), 0);
+    ck_assert_str_eq(test_expect("SEND " CHANNEL " status=200 close=1").payload,
+                     "Content-Type: text/plain; charset=utf-8\n"
+                     "X-Content-Type-Options: nosniff\nContent-Length: 300000\n\n");
+    ck_assert_str_eq(test_notes + strlen(test_notes) - 5, "done\n");
+}
+END_TEST
+
 static struct rw_stream s_stream(struct script *script, int64_t size)
 {
     return (struct rw_stream){
@@ -379,6 +393,7 @@ void test_add_sending(TCase *tests)
     tcase_add_test(tests, a_message_that_is_too_large_is_refused);
     tcase_add_test(tests, a_long_body_is_a_sized_answer_in_parts);
     tcase_add_test(tests, a_file_is_a_sized_answer);
+    tcase_add_test(tests, a_file_in_answer_to_head_is_its_size_alone);
     tcase_add_test(tests, a_stream_of_unknown_size_ends_with_a_close);
     tcase_add_test(tests, an_empty_stream_is_an_empty_answer);
     tcase_add_test(tests, a_stream_that_is_shorter_than_announced_is_cut);

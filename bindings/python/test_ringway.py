@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -473,6 +474,18 @@ class AppTest(unittest.TestCase):
             head = self.check_sized(self.body_of(path), data)
         self.assertIn(b"Content-Type: text/html", head)
 
+    def test_a_file_in_answer_to_head_is_its_size_alone(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "page.html")
+            path.write_bytes(b"x" * 300000)
+            self.start(on_open=lambda c: c.send(path, close=True))
+            self.broker.open_channel(CHANNEL, method="HEAD")
+            send = self.broker.expect("SEND", CHANNEL)
+        self.assertEqual((send.option("status"), send.option("close")), ("200", "1"))
+        self.assertIsNone(send.option("length"))
+        self.assertIn(b"Content-Type: text/html", send.payload)
+        self.assertTrue(send.payload.endswith(b"\nContent-Length: 300000\n\n"))
+
     def test_an_open_file_is_sent_from_where_it_stands(self):
         with tempfile.TemporaryFile() as file:
             file.write(b"x" * 10 + b"rest")
@@ -701,6 +714,29 @@ class AppTest(unittest.TestCase):
         again = [self.broker.expect("SEND") for _ in range(6)]
         self.assertEqual([r.payload for r in again], [b"0", b"1", b"2", b"3", b"4", b"5"])
         self.assertEqual([r.option("id") for r in again[:3]], first)
+
+    def test_what_is_sent_right_after_a_new_handshake_overtakes_nothing(self):
+        self.broker.mute.add("SEND")
+        self.app._commands._retry = 100.0
+        self.start()
+        channel = self.open(carrier="ws")
+        channel.send("first")
+        self.broker.expect("SEND")
+        connected = []
+
+        def send_late():
+            connection, deadline = self.app._connection, time.monotonic() + DEADLINE
+            while not connection.renewed and time.monotonic() < deadline:
+                connection.watch()
+            channel.send("late")
+            connected.append(connection.renewed)
+
+        self.broker.restart("00000000000000a2", "i2")
+        self.app.call_soon(send_late)
+        self.broker.until(lambda: connected)
+        self.assertEqual(connected, [True])
+        sends = [self.broker.expect("SEND").payload for _ in range(2)]
+        self.assertEqual(sends, [b"first", b"late"])
 
     def test_after_a_restart_of_the_broker_it_asks_for_its_channels(self):
         restarts = []

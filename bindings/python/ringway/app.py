@@ -201,6 +201,7 @@ class App:
             self._context.term()
             self._connection = None
         self._state = "stopped"
+        self._schedule.close()
         for result in self._commands.abandon():
             self.settle(result, "stopped", "the application has ended")
         for channel in list(self.channels.values()):

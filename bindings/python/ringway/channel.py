@@ -78,7 +78,7 @@ class Channel:
         if self.request.is_websocket and (self._accepted or status is None):
             item = outgoing.message(data, send)
         else:
-            item = outgoing.answer(data, send, self._begun)
+            item = outgoing.answer(data, send, self._begun, self.request.method)
         self._begun = True
         if close:
             self._open = False
@@ -215,6 +215,7 @@ class Channel:
 
     def _finish(self, body):
         """The parts have ended, and the size was unknown or a lie."""
+        body.dispose()
         if not body.begun:
             self._send_of(body, b"", outgoing.close_option(body.close), True)
         elif body.close:

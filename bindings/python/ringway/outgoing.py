@@ -58,9 +58,7 @@ class Body:
 
     def dispose(self):
         """Close what is being read."""
-        close = getattr(self.parts, "close", None)
-        if close:
-            close()
+        dispose(self.parts)
 
 
 Send = collections.namedtuple("Send", "close status headers binary format")
@@ -78,7 +76,7 @@ def message(data, send):
     return Body(parts, None, (), b"", send.close)
 
 
-def answer(data, send, begun):
+def answer(data, send, begun, method=""):
     """The Command or Body for an HTTP answer, or for the refusal of a WebSocket."""
     data, parts, size, kind = source(data)
     options, head = [], b""
@@ -87,6 +85,11 @@ def answer(data, send, begun):
         head = build_head(send.status or 200, send.headers, kind if size != 0 else None)
     if not begun and send.format:
         options.append(("format", send.format))
+    if method == "HEAD" and parts and not begun and send.close and size is not None:
+        # Nobody reads the body: its size is enough.
+        dispose(parts)
+        head = head[:-1] + wire.fields({"Content-Length": size}) + b"\n"
+        return Command("SEND", (), options + close_option(send.close), head)
     if parts is None:
         return Command("SEND", (), options + close_option(send.close), head + data)
     if not begun and send.close and size is not None:
@@ -94,6 +97,13 @@ def answer(data, send, begun):
     elif size is not None:
         size = None
     return Body(parts, size, options, head, send.close)
+
+
+def dispose(parts):
+    """Close an iterator that can be closed, and what it reads."""
+    close = getattr(parts, "close", None)
+    if close:
+        close()
 
 
 def build_head(status, headers, kind):
@@ -159,9 +169,9 @@ def source(data):
         kind, coding = mimetypes.guess_type(os.fspath(data))
         stream = open(data, "rb")
         size = stream_size(stream)
-        return None, read_parts(stream, True), size, octets if coding else kind or octets
+        return None, Reader(stream, True), size, octets if coding else kind or octets
     if hasattr(data, "read"):
-        return None, read_parts(data, False), stream_size(data), octets
+        return None, Reader(data, False), stream_size(data), octets
     return None, cut(iterate(data)), None, None
 
 
@@ -173,13 +183,27 @@ def cut(items):
             yield data[start:start + wire.PART_MAX], True
 
 
-def read_parts(stream, own):
-    try:
-        while data := stream.read(wire.PART_MAX):
-            yield from cut([data])
-    finally:
-        if own:
-            stream.close()
+class Reader:
+    """The parts of a stream; close() closes the stream if it is ours."""
+
+    def __init__(self, stream, own):
+        self._stream = stream
+        self._own = own
+        self._pieces = iter(())
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._pieces = cut([self._stream.read(wire.PART_MAX) or b""])
+            piece = next(self._pieces)
+        return piece
+
+    def close(self):
+        if self._own:
+            self._stream.close()
 
 
 def read_whole(data):

@@ -67,11 +67,15 @@ class Schedule:
                 due = max(due + timer.interval, time.monotonic())
                 heapq.heappush(self._timers, (due, next(self._count), timer))
 
+    def close(self):
+        self._woken.close()
+        self._waker.close()
+
     def _wake(self):
         try:
             self._waker.send(b"x")
-        except BlockingIOError:
-            pass  # it is awake already
+        except OSError:
+            pass  # it is awake already, or closed
 
     def _sleep(self):
         try:
