@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,19 @@ double bench_process_seconds(pid_t pid)
 
 /* ---- daemons ---- */
 
+/* Settings that are ours must not become the daemon's. */
+static void s_forget_settings(void)
+{
+    static const char prefix[] = "RINGWAY_";
+    for (char **at = environ; *at;) {
+        char name[PATH_ROOM];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*at, "="), *at);
+        bool ours = strncmp(name, prefix, sizeof prefix - 1) == 0;
+        if (!ours || unsetenv(name) != 0)
+            at++;
+    }
+}
+
 static void s_run(const char *name, const char *const *arguments, int out)
 {
     const char *words[ARGUMENTS_MAX + 2] = {name};
@@ -60,6 +74,7 @@ static void s_run(const char *name, const char *const *arguments, int out)
     for (int at = 0; at < ARGUMENTS_MAX && arguments[at]; at++)
         words[at + 1] = arguments[at];
     snprintf(path, sizeof path, "%s/%s", folder ? folder : ".", name);
+    s_forget_settings();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     (void)dup2(out, STDOUT_FILENO);
     (void)execv(path, (char *const *)words);
