@@ -48,8 +48,8 @@ void ws_message_destroy(struct ws_message **self_p);
  * Returns the number of bytes used, at most size.  Call again with the rest until it
  * returns a WS_EVENT_NONE with everything used; an unfinished header (at most 13 bytes)
  * is kept inside.  After CLOSE or FAILED all input is swallowed.  A message that lies
- * whole in the input is not copied.  Memory follows the bytes that came, not the length
- * that a header declares. */
+ * whole in the input is not copied; another is freed by the next call, which may have
+ * size 0.  Memory follows the bytes that came, not the length that a header declares. */
 size_t ws_message_read(struct ws_message *self, uint8_t *data, size_t size,
                        struct ws_event *event);
 /* True when a close code may be sent by an endpoint: 1000-1003, 1007-1014, 3000-4999. */

@@ -8,7 +8,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  * as a final, unmasked frame is read back as it was. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct ws_frame frame, again;
+    struct ws_frame frame;
+    struct ws_frame again;
     uint8_t out[WS_HEADER_MAX];
     int header = ws_frame_read(data, size, &frame);
     if (header <= 0)
