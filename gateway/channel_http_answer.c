@@ -65,6 +65,7 @@ struct s_first {
     int status;
     struct http_head *head; // NULL: bare body
     size_t offset;          // of the body in the payload
+    int64_t length;         // of the body, as announced; -1: not
 };
 
 static void s_complete(struct http_carried *self, struct message *message,
@@ -82,6 +83,8 @@ static void s_complete(struct http_carried *self, struct message *message,
         may_claim && first->head && size == 0 ? first->head->content_length : -1;
     if (first->status == 304 && first->head)
         claimed = first->head->content_length;
+    if (first->length >= 0 && may_claim)
+        claimed = first->length;
     struct blob *blob = has_body ? message->source : NULL;
     size_t offset = blob ? (size_t)(message->data - blob->data) + first->offset : 0;
     http_answer(self->exchange, &reply, blob, offset, claimed);
@@ -136,7 +139,8 @@ static const char *s_begin(struct http_carried *self, struct message *message,
 const char *channel_http_first(struct http_carried *self, struct message *message,
                                const struct send_options *options)
 {
-    struct s_first first = {.status = options->status ? options->status : 200};
+    struct s_first first = {.status = options->status ? options->status : 200,
+                            .length = options->length};
     struct http_head head;
     const char *why = NULL;
     if (self->is_websocket && (!options->status || !options->close))
