@@ -43,7 +43,9 @@ struct route_match {
     const char *name[ROUTE_PARAMS_MAX]; // borrowed from the route
     char value[ROUTE_PARAMS_MAX][ROUTE_PARAM_ROOM];
 };
-/* 0; 404 no route; 400 a parameter with "/", "*", a space, a control or non-ASCII byte,
+/* The first route whose segments are those of the path, decoded: {x} is one that is not
+ * empty, "**" at the end is any number of them, or none.
+ * 0; 404 no route; 400 a parameter with "/", "*", a space, a control or non-ASCII byte,
  * or a bad escape. */
 int route_table_match(const struct route_table *self, const char *path, size_t path_size,
                       struct route_match *match);
