@@ -107,8 +107,14 @@ static inline void vectors_add(struct vectors_text *self, const char *format, ..
 static inline void vectors_add_hex(struct vectors_text *self, const void *data,
                                    size_t size)
 {
-    for (size_t at = 0; at < size; at++)
-        vectors_add(self, "%02x", ((const uint8_t *)data)[at]);
+    static const char digits[] = "0123456789abcdef";
+    ck_assert_uint_lt(2 * size, sizeof self->text - self->size);
+    for (size_t at = 0; at < size; at++) {
+        uint8_t byte = ((const uint8_t *)data)[at];
+        self->text[self->size++] = digits[byte >> 4];
+        self->text[self->size++] = digits[byte & 15];
+    }
+    self->text[self->size] = 0;
 }
 
 /* The texts in `data`, which NULs separate; returns how many.  `texts` point into `copy`.

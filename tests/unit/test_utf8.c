@@ -64,7 +64,8 @@ START_TEST(takes_every_character_and_no_surrogate)
     for (uint32_t code = 0; code < 0x110100; code++) {
         size_t size = s_encode(code, bytes);
         bool is_character = code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
-        ck_assert_msg(utf8_is_valid(bytes, size) == is_character, "U+%04X", code);
+        if (utf8_is_valid(bytes, size) != is_character)
+            ck_abort_msg("U+%04X", code);
     }
 }
 END_TEST
