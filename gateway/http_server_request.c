@@ -119,6 +119,17 @@ struct s_collect {
 };
 
 /* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
+/* RFC 9112 section 5: white space behind a value is not part of it, but the library
+ * leaves it there.  The value lies in the connection's own memory. */
+static void s_trim(const char *value, size_t size)
+{
+    size_t end = size;
+    while (end > 0 && (value[end - 1] == ' ' || value[end - 1] == '\t'))
+        end--;
+    if (end < size)
+        ((char *)value)[end] = 0;
+}
+
 static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind,
                                         const char *name, size_t name_size,
                                         const char *value, size_t value_size)
@@ -129,6 +140,7 @@ static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind,
     if (!value)
         value = "";
     collect->has_nul |= strlen(name) != name_size || strlen(value) != value_size;
+    s_trim(value, strlen(value));
     collect->exchange->headers[request->header_count++] =
         (struct http_header){.name = name, .value = value};
     return request->header_count < HEADERS_MAX ? MHD_YES : MHD_NO;
