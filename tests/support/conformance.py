@@ -10,7 +10,8 @@ import json
 import pathlib
 import sys
 
-LIST = pathlib.Path(__file__).resolve().parents[1] / "system" / "cases.tsv"
+FOLDER = pathlib.Path(__file__).resolve().parents[1] / "system"
+LISTS = ("cases.tsv", "rfc6455.tsv", "rfc9112.tsv")
 TITLES = {
     "channel": "Channel cases",
     "rfc6455": "RFC 6455, requirements on a server",
@@ -29,9 +30,12 @@ or absent because the feature is; `skip`: the machine of this run could not.
 
 
 def read_list():
-    """Rows of cases.tsv."""
-    with open(LIST, encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    """Rows of the lists."""
+    rows = []
+    for name in LISTS:
+        with open(FOLDER / name, encoding="utf-8", newline="") as file:
+            rows += csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    return rows
 
 
 def read_results(paths):
@@ -84,7 +88,7 @@ def main(paths):
     rows, results = read_list(), read_results(paths)
     unknown = sorted(set(results) - {row["id"] for row in rows})
     print(HEAD)
-    bad = [f"{name}: not in cases.tsv" for name in unknown]
+    bad = [f"{name}: in no list" for name in unknown]
     for group, title in TITLES.items():
         lines, verdicts = table([row for row in rows if row["group"] == group], results)
         counts = {}
