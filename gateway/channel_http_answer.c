@@ -151,7 +151,11 @@ const char *channel_http_first(struct http_carried *self, struct message *messag
     }
     if (options->status) {
         int64_t size = http_head_read(message->data, message->size, false, &head, &why);
-        if (size < 0) {
+        /* The HTTP library has head-bytes for the heads of request and response together.
+         */
+        if (size < 0 || (size_t)size > self->host->settings->head_bytes / 2) {
+            if (size >= 0)
+                http_head_clear(&head);
             channel_http_fail(self);
             return "header";
         }

@@ -260,6 +260,10 @@ static bool s_take(struct s_ws *self, uint8_t *data, size_t size)
             return false;
         }
     }
+    if (self->reader) { // frees a message that was put together from several reads
+        struct ws_event event;
+        (void)ws_message_read(self->reader, data, 0, &event);
+    }
     return self->channel != NULL;
 }
 
