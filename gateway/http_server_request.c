@@ -118,7 +118,6 @@ struct s_collect {
     bool has_nul;
 };
 
-/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
 /* RFC 9112 section 5: white space behind a value is not part of it, but the library
  * leaves it there.  The value lies in the connection's own memory. */
 static void s_trim(const char *value, size_t size)
@@ -130,6 +129,7 @@ static void s_trim(const char *value, size_t size)
         ((char *)value)[end] = 0;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are MHD's. */
 static enum MHD_Result s_collect_header(void *context, enum MHD_ValueKind kind,
                                         const char *name, size_t name_size,
                                         const char *value, size_t value_size)

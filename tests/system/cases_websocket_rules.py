@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 LIMIT = 200  # message-limit of the shared deployment
 ROUTES = [
     ("picky", {"path": "/picky/**", "service": "picky", "accept": "backend",
-               "open_timeout": "500ms"}),
+               "open_timeout": "1500ms"}),
     ("rest", {"path": "/**", "service": "default"}),
 ]
 
