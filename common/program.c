@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -54,5 +55,9 @@ bool program_wait(int64_t timeout_ms)
                                .tv_nsec = timeout_ms % 1000 * 1000000};
     if (timeout_ms >= 0)
         return sigtimedwait(&set, NULL, &timeout) > 0;
-    return sigwaitinfo(&set, NULL) > 0;
+    int number;
+    do // a process that was suspended goes on here with EINTR
+        number = sigwaitinfo(&set, NULL);
+    while (number < 0 && errno == EINTR);
+    return number > 0;
 }

@@ -132,6 +132,28 @@ def a_stop_ends_idle_connections_at_once():
         client.expect_end()
 
 
+@case()
+def a_gateway_that_was_suspended_goes_on():
+    # sigwaitinfo(2) ends with EINTR after SIGCONT, and also when a debugger attaches.
+    with deployed(settings={"drain_grace": "20s"}) as own:
+        client, event = hold(own, "suspended")
+        edge = own.edges[0]
+
+        def state():
+            text = pathlib.Path(f"/proc/{edge.process.pid}/stat").read_text(encoding="ascii")
+            return text.rsplit(")", 1)[1].split()[0]
+
+        edge.signal(signal.SIGSTOP)
+        wait_until(lambda: state() == "T", 5, "the process to stop")
+        edge.signal(signal.SIGCONT)
+        wait_until(lambda: state() != "T", 5, "the process to go on")
+        own.main.respond(event.chan, 200, TEXT, b"still here")
+        assert client.read_response().body == b"still here"
+        for _ in range(3):
+            sentinel(own)
+        assert edge.is_ready() and "drain" not in edge.log()
+
+
 @case("X15")
 def a_partial_head_gets_408():
     with deployed(settings={"head_timeout": "400ms"}) as own:
