@@ -220,9 +220,12 @@ const char *channel_http_publish(struct channel *channel, struct message *messag
         enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
         return channel_queue(channel, message_form(message, form));
     }
-    if (self->stage != HTTP_STREAM || message->size == 0)
+    enum message_form form = s_form(self);
+    bool is_nothing =
+        message->size == 0 && (form == MESSAGE_RAW || form == MESSAGE_CHUNK);
+    if (self->stage != HTTP_STREAM || is_nothing)
         return NULL;
-    const char *error = channel_queue(channel, message_form(message, s_form(self)));
+    const char *error = channel_queue(channel, message_form(message, form));
     if (error)
         channel_http_overflow(self);
     return error;

@@ -421,6 +421,18 @@ def one_publication_reaches_all_carriers_with_one_cursor(ctx):
         assert heard[0] in (None, cursor), (reader.how, heard, cursor)
 
 
+@case()
+def an_empty_publication_is_a_publication(ctx):
+    numbers = iter(range(10_000))
+    for how in ("ws", "sse", "stream"):  # a poll could be between two requests: a gap
+        reader = Reader(ctx, how, "news/all")
+        first_heard(ctx, reader, numbers)
+        for payload in ("", "after"):
+            assert ctx.main.ask("PUB", "news/all", payload=payload).verb == "OK"
+        heard = [reader.next()[1] for _ in range(2)]
+        assert heard == ["", "after"], (how, heard)
+
+
 def first_heard(ctx, reader, numbers):
     """Publishes until this reader, which does not say when it has joined, hears something."""
     for number in numbers:
