@@ -29,7 +29,7 @@ say() { # $1 sentence, $2 status
 check() {
     local sentence=$1 status=0
     shift
-    timeout "${LIMIT:-120}" "$@" >"$work/out" 2>&1 || status=$?
+    timeout --foreground "${LIMIT:-120}" "$@" >"$work/out" 2>&1 || status=$?
     [ $status -eq 0 ] || tail -n 30 "$work/out"
     say "$sentence" $status
     return $status
@@ -52,12 +52,13 @@ wait_until() {
 answers() { timeout 10 docker info >/dev/null 2>&1; }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
 
-# What an engine changes in the network of the machine, so that ours changes it back.
+# Out of reach of Ctrl-C, since the containers go first.  What an engine changes in the network of the
+# machine, ours changes back.
 start_engine() {
     { iptables-save -t filter && iptables-save -t nat; } >"$work/iptables" 2>/dev/null
     forward=$(cat /proc/sys/net/ipv4/ip_forward)
     bridge=$(cat /sys/class/net/docker0/ifindex 2>/dev/null)
-    dockerd >"$work/dockerd.log" 2>&1 &
+    setsid dockerd >"$work/dockerd.log" 2>&1 &
     engine=$!
     wait_until 60 answers_or_gone && answers
 }
@@ -172,8 +173,8 @@ clean() {
     if [ -n "${compose-}" ] && answers; then
         compose down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1
         for image in "${images[@]}"; do docker rmi "$image:$RINGWAY_TAG" >/dev/null 2>&1; done
-        # The stage of a build that carries no name.
-        docker image prune --force --filter label=ringway.stage=build >/dev/null 2>&1
+        # Stages of a build that carry no name.
+        docker image prune --force --filter label=ringway.stage >/dev/null 2>&1
     fi
 }
 
