@@ -62,6 +62,7 @@ class Browser:
         self.process = subprocess.Popen(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync", "--disable-quic",
              "--remote-debugging-port=0", f"--user-data-dir={self.folder}/profile", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
