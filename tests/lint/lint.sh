@@ -45,6 +45,7 @@ rule 'names of functions and files' bash bash "$here/names.sh" .
 rule 'every source is in a list' bash bash "$here/lists.sh" .
 rule 'forbidden words, lengths, white space' bash bash "$here/text.sh" .
 rule 'vectors are well formed and cited' bash bash "$here/vectors.sh" .
+rule 'each rule of the bus has a test' bash bash "$here/rules.sh" .
 rule 'links in the documents lead somewhere' bash bash "$here/links.sh" .
 rule 'grammar of the specification' awk grammar
 rule 'clang-format' clang-format format

@@ -19,6 +19,10 @@ clean_tree() {
     printf '# Bus\n\nProse = not grammar.\n\n    open = "OPEN" SP word\n    word = 1*ALPHA\n' \
         >"$tree/docs/protocol/1-bus.md"
     printf 'open\t4f50454e2061\tverb=OPEN\n' >"$tree/tests/vectors/wire.tsv"
+    printf '\n## 11. Rules\n\n| rule | case | holds |\n|---|---|---|\n| `one` | a | b |\n' \
+        >>"$tree/docs/protocol/1-bus.md"
+    printf 'START_TEST(\n    it_holds)\n' >>"$tree/tests/unit/test_utf8.c"
+    printf 'one\ttests/unit/test_utf8.c:it_holds\n' >"$tree/tests/rules.tsv"
     printf '/* reads wire.tsv */\n' >>"$tree/tests/unit/test_utf8.c"
 }
 
@@ -44,7 +48,7 @@ finds() {
 }
 
 clean_tree
-for rule in includes names lists text vectors links grammar; do
+for rule in includes names lists text vectors rules links grammar; do
     if ! said=$(apply "$rule") || [ -n "$said" ]; then
         echo "$said"
         echo "$rule finds something where nothing is wrong"
@@ -88,6 +92,12 @@ finds vectors tests/vectors/wire.tsv 'two\t00\n' 'fewer than three'
 finds vectors tests/vectors/other.tsv 'one\t00\tx=1\n' 'no test reads it'
 finds vectors docs/protocol/1-bus.md '\nSee `tests/vectors/gone.tsv`.\n' 'does not exist'
 finds vectors docs/protocol/1-bus.md '    shut = "CLOSE"\n' 'CLOSE has no vector'
+finds rules tests/rules.tsv 'one\ttests/unit/test_utf8.c:it_holds_not\n' 'has no test it_holds_not'
+finds rules tests/rules.tsv 'one\ttests/unit/test_gone.c:it_holds\n' 'does not exist'
+finds rules tests/rules.tsv 'two\ttests/unit/test_utf8.c:it_holds\n' 'two is no rule'
+finds rules tests/rules.tsv 'one\ttests/unit/test_utf8.c:it_holds\n' 'stands twice'
+finds rules tests/rules.tsv 'one\n' 'a row is'
+finds rules docs/protocol/1-bus.md '| `three` | a | b |\n' 'no test shows three'
 finds grammar docs/protocol/1-bus.md '    tag = stray\n' 'STRAY is used'
 finds grammar docs/protocol/1-bus.md '    word = 2ALPHA\n' 'WORD is defined twice'
 finds links docs/protocol/1-bus.md '[a](gone.md)\n' 'leads nowhere'
