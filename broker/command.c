@@ -40,8 +40,9 @@ const char *command_bad_option(const struct request *request)
         return "close: 0, 1, or a status up to 4999";
     if (!s_is_number(wire_option(record, first, "length"), 0, INT64_MAX))
         return "length: a number of bytes";
-    if (!s_is_one_of(wire_option(record, first, "want"), "accepted", "written"))
-        return "want: accepted or written";
+    struct wire_text want = wire_option(record, first, "want");
+    if (!s_is_one_of(want, "accepted", "written") && !wire_is(want, "received"))
+        return "want: accepted, written or received";
     return NULL;
 }
 

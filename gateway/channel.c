@@ -12,12 +12,6 @@
 
 enum { BODY_WINDOW = 4, PARTS_MAX = 64, TOTAL_VICTIM_MIN = 1024 * 1024 };
 
-/* An answer that is owed when the queue has been written up to `mark`. */
-struct receipt {
-    struct receipt *next;
-    uint64_t mark, c;
-};
-
 /* ---- states ---- */
 
 #define TO(state) (1u << (state))
@@ -141,16 +135,20 @@ static void s_count_service(struct channel *self, ssize_t events, ssize_t bytes)
     self->service->bytes += (size_t)bytes;
 }
 
+static void s_give_receipts(struct channel *self, enum receipt_kind kind, uint64_t mark,
+                            const char *error)
+{
+    uint64_t c;
+    while ((c = receipts_take(&self->receipts, kind, mark)) != 0)
+        self->host->answer(self->host, c, error);
+}
+
 static void s_drop_out(struct channel *self, const char *error)
 {
     self->host->turn.out_bytes -= (ssize_t)self->out.bytes;
     out_queue_clear(&self->out);
-    while (self->receipts) {
-        struct receipt *receipt = self->receipts;
-        self->receipts = receipt->next;
-        self->host->answer(self->host, receipt->c, error);
-        free(receipt);
-    }
+    for (int kind = 0; kind < RECEIPT_KINDS; kind++)
+        s_give_receipts(self, (enum receipt_kind)kind, UINT64_MAX, error);
 }
 
 void channel_destroy(struct channel **self_p)
@@ -348,19 +346,28 @@ const char *channel_queue(struct channel *self, struct blob *blob)
     return NULL;
 }
 
-void channel_receipt(struct channel *self, uint64_t c)
+void channel_owe(struct channel *self, const struct send_options *options)
 {
-    if (self->written_total >= self->queued_total) {
-        self->host->answer(self->host, c, NULL);
-        return;
-    }
-    struct receipt *receipt = mem_new(struct receipt);
-    receipt->mark = self->queued_total;
-    receipt->c = c;
-    struct receipt **at = &self->receipts;
-    while (*at)
-        at = &(*at)->next;
-    *at = receipt;
+    if (!options->receipt || options->want == WANT_ACCEPTED)
+        return; // answered at once, or never
+    if (options->want == WANT_RECEIVED)
+        receipts_add(&self->receipts, RECEIPT_RECEIVED, self->queued_total,
+                     options->receipt);
+    else if (self->written_total >= self->queued_total)
+        self->host->answer(self->host, options->receipt, NULL);
+    else
+        receipts_add(&self->receipts, RECEIPT_WRITTEN, self->queued_total,
+                     options->receipt);
+}
+
+void channel_received(struct channel *self, uint64_t mark)
+{
+    s_give_receipts(self, RECEIPT_RECEIVED, mark, NULL);
+}
+
+bool channel_awaits_client(const struct channel *self)
+{
+    return receipts_are_owed(self->receipts, RECEIPT_RECEIVED);
 }
 
 void channel_written(struct channel *self, size_t size)
@@ -368,12 +375,7 @@ void channel_written(struct channel *self, size_t size)
     out_queue_consume(&self->out, size);
     self->host->turn.out_bytes -= (ssize_t)size;
     self->written_total += size;
-    while (self->receipts && self->receipts->mark <= self->written_total) {
-        struct receipt *receipt = self->receipts;
-        self->receipts = receipt->next;
-        self->host->answer(self->host, receipt->c, NULL);
-        free(receipt);
-    }
+    s_give_receipts(self, RECEIPT_WRITTEN, self->written_total, NULL);
 }
 
 int channel_write_out(struct channel *self, struct transport *transport)

@@ -17,6 +17,7 @@
 #include "gateway/loop.h"
 #include "gateway/message.h"
 #include "gateway/out_queue.h"
+#include "gateway/receipts.h"
 #include "gateway/settings.h"
 
 #include <stdatomic.h>
@@ -40,12 +41,16 @@ struct channel;
 
 /* What a SEND asks for besides its payload. */
 struct send_options {
-    int status;        // HTTP head in the payload; 0: bare body
-    int close;         // 0: no, 1: yes, else the code to close with
-    int64_t length;    // announced size of the body, or -1
-    bool is_sse;       // format=sse
-    bool want_written; // answer when the kernel has it
-    uint64_t receipt;  // number of the command to answer, 0: none
+    int status;       // HTTP head in the payload; 0: bare body
+    int close;        // 0: no, 1: yes, else the code to close with
+    int64_t length;   // announced size of the body, or -1
+    bool is_sse;      // format=sse
+    uint64_t receipt; // number of the command to answer, 0: none
+    enum {
+        WANT_ACCEPTED, // answer when it is queued
+        WANT_WRITTEN,  // ... when the kernel has it
+        WANT_RECEIVED, // ... when the client's stack has it
+    } want;
 };
 
 /* What carries a channel: ws, http. */
@@ -78,7 +83,6 @@ struct carrier {
 };
 
 struct channel_host;
-struct receipt;
 struct worker_commands;
 
 /* A subscription of a channel; the hub owns the topic. */
@@ -95,7 +99,7 @@ struct channel {
     struct out_queue out;
     struct channel *next_dirty;
     struct channel *next_blocked, *prev_blocked;
-    struct receipt *receipts;
+    struct receipts *receipts;            // answers that wait for the queue, or NULL
     uint64_t queued_total, written_total; // bytes since the channel began
     struct subscription *subscriptions;
     char *adopt; // JSON for ADOPT
@@ -191,8 +195,13 @@ void channel_ended(struct channel *self, const struct channel_end *end);
 const char *channel_queue(struct channel *self, struct blob *blob);
 /* A control frame or the end of a stream: not subject to the cap. */
 void channel_queue_control(struct channel *self, struct blob *blob);
-/* Answer command c when everything queued so far is written. */
-void channel_receipt(struct channel *self, uint64_t c);
+/* Something was queued for a SEND: answer it when it has come as far as its sender wants.
+ */
+void channel_owe(struct channel *self, const struct send_options *options);
+/* The client has everything up to the byte that queued_total was. */
+void channel_received(struct channel *self, uint64_t mark);
+/* Does an answer wait until the client has something? */
+bool channel_awaits_client(const struct channel *self);
 /* The carrier wrote `size` bytes of the queue. */
 void channel_written(struct channel *self, size_t size);
 /* Writes the queue to a transport: 0 when all is written, -EAGAIN, or another negative

@@ -89,8 +89,7 @@ const char *channel_http_queue(struct http_carried *self, struct message *messag
         self->length_left -= message->size;
         http_pull(self->exchange);
     }
-    if (options->receipt && options->want_written)
-        channel_receipt(channel, options->receipt);
+    channel_owe(channel, options);
     if (options->close)
         s_finish_stream(self);
     return NULL;
@@ -110,8 +109,8 @@ static const char *s_send_early(struct http_carried *self, struct message *messa
     if (!message->is_binary && !message_is_text(message))
         return "utf8";
     const char *error = channel_queue(self->channel, message_form(message, MESSAGE_WS));
-    if (!error && options->receipt && options->want_written)
-        channel_receipt(self->channel, options->receipt);
+    if (!error)
+        channel_owe(self->channel, options);
     if (!error && options->close)
         self->close_code = options->close > 1 ? options->close : 1000;
     return error;
@@ -120,8 +119,11 @@ static const char *s_send_early(struct http_carried *self, struct message *messa
 static const char *s_send_more(struct http_carried *self, struct message *message,
                                const struct send_options *options)
 {
-    return s_is_upgrading(self) ? s_send_early(self, message, options)
-                                : channel_http_queue(self, message, options);
+    if (s_is_upgrading(self))
+        return s_send_early(self, message, options);
+    if (options->want == WANT_RECEIVED)
+        return "unsupported"; // nothing tells what the client of a stream has
+    return channel_http_queue(self, message, options);
 }
 
 /* A response head on a later SEND is ignored, its body is used. */

@@ -120,7 +120,7 @@ static const char *s_begin(struct http_carried *self, struct message *message,
         return "length";
     if (whole &&
         !(options->length >= 0 && (uint64_t)options->length > size && !no_body)) {
-        if (options->receipt && options->want_written)
+        if (options->want == WANT_WRITTEN)
             self->receipt = options->receipt;
         s_complete(self, message, first);
         return NULL;
@@ -145,6 +145,8 @@ const char *channel_http_first(struct http_carried *self, struct message *messag
     const char *why = NULL;
     if (self->is_websocket && (!options->status || !options->close))
         return "undecided";
+    if (options->want == WANT_RECEIVED)
+        return "unsupported";
     if (first.status < 200 || first.status > 599 || options->close > 599) {
         channel_http_fail(self);
         return "value";

@@ -1,10 +1,9 @@
-#include "gateway/channel_ws.h"
+#include "gateway/channel_ws_private.h"
 
 #include "common/mem.h"
 #include "gateway/http_head.h"
 #include "gateway/topic_message.h"
 #include "gateway/ws_frame.h"
-#include "gateway/ws_message.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,37 +11,9 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-/*   OPEN --we send Close--> CLOSING --its Close, or the timer--> FINISHING --EOF or
- * timer--> ended
- *     `-----------its Close (answered), or it broke a rule-------^ */
-enum s_stage { STAGE_OPEN, STAGE_CLOSING, STAGE_FINISHING };
+enum { FINISH_MS = 1000 };
 
-enum { FINISH_MS = 1000, READS_MAX = 8 }; // reads of one connection in one turn
-
-struct s_ws {
-    struct loop_watch watch;
-    struct timer timer; // ping, pong, close: what is due next
-    struct loop_task release;
-    struct channel *channel; // NULL once the channel has its CLOSE
-    struct loop *loop;
-    struct channel_host *host;
-    struct transport transport;
-    struct admission *admission;
-    struct admission_ticket *ticket;
-    struct ws_message *reader;
-    struct bytes unread; // came, but the window is full
-    int64_t heard_ms;
-    uint32_t events; // what the loop watches for
-    uint8_t stage;
-    bool cursors, awaits_pong, paused;
-    bool wrote_all; // nothing is queued
-    int end_code;   // of the CLOSE event, once the closing handshake is over
-    const char *cause;
-};
-
-static void s_read(struct s_ws *self);
-
-static struct s_ws *s_of(struct channel *channel)
+static struct ws_carried *s_of(struct channel *channel)
 {
     return channel->carried;
 }
@@ -51,10 +22,10 @@ static struct s_ws *s_of(struct channel *channel)
 
 static void s_release(struct loop_task *task)
 {
-    free((char *)task - offsetof(struct s_ws, release));
+    free((char *)task - offsetof(struct ws_carried, release));
 }
 
-static void s_destroy(struct s_ws *self)
+static void s_destroy(struct ws_carried *self)
 {
     timer_stop(&self->loop->timers, &self->timer);
     loop_unwatch(self->loop, self->transport.fd);
@@ -66,7 +37,7 @@ static void s_destroy(struct s_ws *self)
     loop_defer(self->loop, &self->release);
 }
 
-static void s_tell_end(struct s_ws *self, int status, const char *cause, int code,
+static void s_tell_end(struct ws_carried *self, int status, const char *cause, int code,
                        bool unclean)
 {
     struct channel *channel = self->channel;
@@ -77,17 +48,22 @@ static void s_tell_end(struct s_ws *self, int status, const char *cause, int cod
         channel_ended(channel, &end);
 }
 
-/* The TCP connection is over. */
-static void s_lost(struct s_ws *self)
+void channel_ws_lost(struct ws_carried *self)
 {
-    if (self->stage == STAGE_OPEN)
+    if (self->stage == WS_OPEN)
         s_tell_end(self, 1006, "client", 0, true);
-    else if (self->stage == STAGE_CLOSING)
+    else if (self->stage == WS_CLOSING)
         s_tell_end(self, 0, self->cause, self->end_code, true);
     s_destroy(self);
 }
 
-static void s_watch(struct s_ws *self)
+void channel_ws_silent(struct ws_carried *self)
+{
+    s_tell_end(self, 1006, "timeout", 0, true);
+    s_destroy(self);
+}
+
+void channel_ws_watch(struct ws_carried *self)
 {
     /* A client that leaves while it is not read has its last messages in the socket's
      * buffer. */
@@ -102,16 +78,17 @@ static void s_watch(struct s_ws *self)
 
 /* Everything was said: let the client's bytes run out, then close.  Closing with unread
  * bytes would reset the connection and could take our Close frame with it. */
-static void s_finish(struct s_ws *self)
+static void s_finish(struct ws_carried *self)
 {
     self->transport.ops->finish(&self->transport);
     self->paused = false;
     self->wrote_all = true;
-    s_watch(self);
+    channel_ws_watch(self);
     timer_start(&self->loop->timers, &self->timer, self->loop->now_ms + FINISH_MS);
 }
 
-static void s_send_close(struct s_ws *self, int code, const void *reason, size_t size)
+void channel_ws_send_close(struct ws_carried *self, int code, const void *reason,
+                           size_t size)
 {
     uint8_t payload[WS_CONTROL_MAX];
     size_t used = 0;
@@ -129,208 +106,36 @@ static void s_send_close(struct s_ws *self, int code, const void *reason, size_t
         channel_queue_control(self->channel, message_ws_frame(WS_CLOSE, payload, used));
 }
 
-/* Both sides have said Close, or the client broke a rule: what the kernel does not take
- * now is dropped with the channel. */
-static void s_conclude(struct s_ws *self, const struct channel_end *end)
+void channel_ws_conclude(struct ws_carried *self, const struct channel_end *end)
 {
     struct channel *channel = self->channel;
-    self->stage = STAGE_FINISHING;
+    self->stage = WS_FINISHING;
     (void)channel_write_out(channel, &self->transport);
     self->channel = NULL;
     channel_ended(channel, end);
     s_finish(self);
 }
 
-static void s_start_closing(struct s_ws *self, int code, const void *reason, size_t size,
-                            const char *cause)
+static void s_start_closing(struct ws_carried *self, int code, const void *reason,
+                            size_t size, const char *cause)
 {
-    if (self->stage != STAGE_OPEN)
+    if (self->stage != WS_OPEN)
         return;
     if (self->channel->state != CHANNEL_CLOSING)
         channel_set_state(self->channel, CHANNEL_CLOSING);
-    self->stage = STAGE_CLOSING;
+    self->stage = WS_CLOSING;
     self->end_code = code;
     self->cause = cause;
-    s_send_close(self, code, reason, size);
+    if (channel_awaits_client(self->channel))
+        channel_ws_ping(self); // no ping may follow the Close
+    channel_ws_send_close(self, code, reason, size);
     if (self->paused) { // the client's Close must be heard
         self->paused = false;
         bytes_clear(&self->unread);
-        s_watch(self);
+        channel_ws_watch(self);
     }
     timer_start(&self->loop->timers, &self->timer,
                 self->loop->now_ms + self->host->settings->close_timeout_ms);
-}
-
-/* ---- reading ---- */
-
-static void s_on_close_frame(struct s_ws *self, const struct ws_event *event)
-{
-    struct channel_end end = {.status = event->code,
-                              .cause = "client",
-                              .reason = event->data,
-                              .reason_size = event->size};
-    if (self->stage == STAGE_CLOSING)
-        end = (struct channel_end){
-            .status = 0, .cause = self->cause, .code = self->end_code};
-    else
-        s_send_close(self, event->code, event->data, event->size);
-    s_conclude(self, &end);
-}
-
-static void s_on_failure(struct s_ws *self, const struct ws_event *event)
-{
-    struct channel_end end = {.status = 0,
-                              .cause = event->code == 1009 ? "limit" : "protocol",
-                              .code = event->code,
-                              .is_unclean = true};
-    if (self->stage == STAGE_CLOSING)
-        end = (struct channel_end){.status = 0,
-                                   .cause = self->cause,
-                                   .code = self->end_code,
-                                   .is_unclean = true};
-    else
-        s_send_close(self, event->code, event->reason, strlen(event->reason));
-    s_conclude(self, &end);
-}
-
-static void s_on_data(struct s_ws *self, const struct ws_event *event)
-{
-    if (self->stage != STAGE_OPEN)
-        return; // the application has closed: it gets no more messages
-    struct iovec payload = {.iov_base = (void *)event->data, .iov_len = event->size};
-    channel_event(self->channel, event->kind == WS_EVENT_TEXT ? EVENT_TEXT : EVENT_BIN,
-                  "", &payload, 1);
-}
-
-static void s_on_ping(struct s_ws *self, const struct ws_event *event)
-{
-    /* A client that pings and does not read gets no more pongs than the queue's cap
-     * allows. */
-    const struct gateway_settings *settings = self->host->settings;
-    if (self->stage == STAGE_OPEN && self->channel->out.bytes < settings->out_queue)
-        channel_queue_control(self->channel,
-                              message_ws_frame(WS_PONG, event->data, event->size));
-}
-
-static void s_on_event(struct s_ws *self, const struct ws_event *event)
-{
-    switch (event->kind) {
-    case WS_EVENT_NONE:
-    case WS_EVENT_PONG:
-        break;
-    case WS_EVENT_TEXT:
-    case WS_EVENT_BINARY:
-        s_on_data(self, event);
-        break;
-    case WS_EVENT_PING:
-        s_on_ping(self, event);
-        break;
-    case WS_EVENT_CLOSE:
-        s_on_close_frame(self, event);
-        break;
-    case WS_EVENT_FAILED:
-        s_on_failure(self, event);
-        break;
-    }
-}
-
-static void s_pause(struct s_ws *self, const uint8_t *rest, size_t size)
-{
-    self->paused = true;
-    if (size > 0 && bytes_append(&self->unread, rest, size) < 0)
-        self->paused = true; // bounded by one read: cannot fail but for want of memory
-    channel_block(self->channel);
-    s_watch(self);
-}
-
-/* Returns false when the connection finishes or pauses. */
-static bool s_take(struct s_ws *self, uint8_t *data, size_t size)
-{
-    while (size > 0 && self->channel) {
-        struct ws_event event;
-        size_t used = ws_message_read(self->reader, data, size, &event);
-        data += used;
-        size -= used;
-        s_on_event(self, &event);
-        if (event.kind == WS_EVENT_NONE && used == 0)
-            break;
-        if (self->channel && self->stage == STAGE_OPEN &&
-            !channel_has_room(self->channel)) {
-            s_pause(self, data, size);
-            return false;
-        }
-    }
-    if (self->reader) { // frees a message that was put together from several reads
-        struct ws_event event;
-        (void)ws_message_read(self->reader, data, 0, &event);
-    }
-    return self->channel != NULL;
-}
-
-static void s_read(struct s_ws *self)
-{
-    uint8_t *scratch = self->host->scratch;
-    for (int reads = 0; reads < READS_MAX; reads++) {
-        ssize_t got = self->transport.ops->read(&self->transport, scratch, SCRATCH_SIZE);
-        if (got == -EAGAIN || got == -EINTR)
-            return;
-        if (got <= 0) {
-            s_lost(self);
-            return;
-        }
-        self->heard_ms = self->loop->now_ms;
-        self->awaits_pong = false;
-        if (self->channel && !s_take(self, scratch, (size_t)got))
-            return;
-        if ((size_t)got < SCRATCH_SIZE)
-            return;
-    }
-}
-
-static void s_ready(struct loop_watch *watch, uint32_t events)
-{
-    struct s_ws *self = (struct s_ws *)watch;
-    if (self->transport.fd < 0)
-        return;
-    bool hung_up = events & (EPOLLERR | EPOLLHUP);
-    if (self->paused && hung_up) {
-        s_lost(self);
-        return;
-    }
-    if (events & EPOLLOUT && self->channel)
-        channel_mark_dirty(self->channel);
-    if (events & (EPOLLIN | EPOLLRDHUP) || hung_up)
-        s_read(self);
-}
-
-/* ---- timers ---- */
-
-static void s_ping(struct s_ws *self)
-{
-    const struct gateway_settings *settings = self->host->settings;
-    channel_queue_control(self->channel, message_ws_frame(WS_PING, NULL, 0));
-    self->awaits_pong = true;
-    timer_start(&self->loop->timers, &self->timer,
-                self->loop->now_ms + settings->ping_timeout_ms);
-}
-
-static void s_due(struct timer *timer, int64_t now_ms)
-{
-    struct s_ws *self = (struct s_ws *)((char *)timer - offsetof(struct s_ws, timer));
-    const struct gateway_settings *settings = self->host->settings;
-    int64_t quiet_until = self->heard_ms + settings->ping_interval_ms;
-    if (self->stage != STAGE_OPEN) {
-        s_lost(self);
-    } else if (self->paused) { // pongs lie unread: TCP_USER_TIMEOUT judges
-        timer_start(&self->loop->timers, timer, now_ms + settings->ping_interval_ms);
-    } else if (now_ms < quiet_until) {
-        timer_start(&self->loop->timers, timer, quiet_until);
-    } else if (self->awaits_pong) {
-        s_tell_end(self, 1006, "timeout", 0, true);
-        s_destroy(self);
-    } else {
-        s_ping(self);
-    }
 }
 
 /* ---- the carrier ---- */
@@ -341,10 +146,10 @@ static const char *s_close_for_overflow(struct channel *channel)
     return "full";
 }
 
-static const char *s_check_send(const struct s_ws *self, struct message *message,
+static const char *s_check_send(const struct ws_carried *self, struct message *message,
                                 const struct send_options *options)
 {
-    if (!self || self->stage != STAGE_OPEN)
+    if (!self || self->stage != WS_OPEN)
         return "gone";
     if (options->close > 1 && !ws_close_code_is_valid(options->close))
         return "value";
@@ -372,7 +177,7 @@ static const char *s_queue(struct channel *channel, struct message *message,
 static const char *s_send(struct channel *channel, struct message *message,
                           const struct send_options *options)
 {
-    struct s_ws *self = s_of(channel);
+    struct ws_carried *self = s_of(channel);
     const char *error = s_check_send(self, message, options);
     if (error)
         return error;
@@ -381,19 +186,20 @@ static const char *s_send(struct channel *channel, struct message *message,
         return s_close_for_overflow(channel); // nobody would be told of the hole
     if (error)
         return error;
-    if (options->receipt && options->want_written)
-        channel_receipt(channel, options->receipt);
+    channel_owe(channel, options);
     if (options->close)
         s_start_closing(self, options->close > 1 ? options->close : 1000, NULL, 0,
                         options->close == 1011 ? "app-error" : "server");
+    else if (!self->pinged && channel_awaits_client(channel))
+        channel_ws_ping(self);
     return NULL;
 }
 
 static const char *s_close(struct channel *channel, int status, const void *reason,
                            size_t size)
 {
-    struct s_ws *self = s_of(channel);
-    if (!self || self->stage != STAGE_OPEN)
+    struct ws_carried *self = s_of(channel);
+    if (!self || self->stage != WS_OPEN)
         return NULL; // closing twice has no effect
     int code = status == 0 ? 1000 : status == 500 ? 1011 : status;
     if (!ws_close_code_is_valid(code) || size > WS_CONTROL_MAX - 2)
@@ -416,8 +222,8 @@ static const char *s_accept(struct channel *channel, const char *protocol,
 
 static const char *s_publish(struct channel *channel, struct message *message)
 {
-    struct s_ws *self = s_of(channel);
-    if (!self || self->stage != STAGE_OPEN)
+    struct ws_carried *self = s_of(channel);
+    if (!self || self->stage != WS_OPEN)
         return "gone";
     enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
     if (form == MESSAGE_WS && !message->is_binary && !message_is_text(message))
@@ -429,9 +235,9 @@ static const char *s_publish(struct channel *channel, struct message *message)
 static void s_subscribed(struct channel *channel, const char *topic, const char *cursor,
                          const char *gap)
 {
-    struct s_ws *self = s_of(channel);
+    struct ws_carried *self = s_of(channel);
     struct bytes json;
-    if (!self || !self->cursors || self->stage != STAGE_OPEN)
+    if (!self || !self->cursors || self->stage != WS_OPEN)
         return;
     bytes_init(&json, 4096);
     int result = gap ? topic_message_gap_json(&json, topic, NULL, cursor, gap)
@@ -443,7 +249,7 @@ static void s_subscribed(struct channel *channel, const char *topic, const char 
 
 static void s_resume(struct channel *channel)
 {
-    struct s_ws *self = s_of(channel);
+    struct ws_carried *self = s_of(channel);
     size_t size;
     if (!self->paused)
         return;
@@ -451,21 +257,21 @@ static void s_resume(struct channel *channel)
     self->heard_ms = self->loop->now_ms;
     uint8_t *unread = bytes_take(&self->unread, &size);
     if (unread)
-        (void)s_take(self, unread, size);
+        (void)channel_ws_take(self, unread, size);
     free(unread);
-    s_watch(self);
+    channel_ws_watch(self);
 }
 
 static void s_flush(struct channel *channel)
 {
-    struct s_ws *self = s_of(channel);
+    struct ws_carried *self = s_of(channel);
     int result = channel_write_out(channel, &self->transport);
     if (result < 0 && result != -EAGAIN && result != -EINTR) {
-        s_lost(self);
+        channel_ws_lost(self);
         return;
     }
     self->wrote_all = channel->out.bytes == 0;
-    s_watch(self);
+    channel_ws_watch(self);
 }
 
 static void s_flow(struct channel *channel)
@@ -475,7 +281,7 @@ static void s_flow(struct channel *channel)
 
 static void s_end(struct channel *channel, const char *cause)
 {
-    struct s_ws *self = s_of(channel);
+    struct ws_carried *self = s_of(channel);
     int code = strcmp(cause, "drain") == 0                                         ? 1001
                : strcmp(cause, "poison") == 0 || strcmp(cause, "worker-lost") == 0 ? 1011
                                                                                    : 1013;
@@ -504,19 +310,20 @@ const struct carrier channel_ws = {
 };
 
 /* Frames that came behind the handshake. */
-static void s_take_extra(struct s_ws *self, const struct iovec *extra)
+static void s_take_extra(struct ws_carried *self, const struct iovec *extra)
 {
     if (extra->iov_len == 0)
         return;
     uint8_t *copy = mem_alloc(extra->iov_len);
     memcpy(copy, extra->iov_base, extra->iov_len);
-    (void)s_take(self, copy, extra->iov_len);
+    (void)channel_ws_take(self, copy, extra->iov_len);
     free(copy);
 }
 
-static struct s_ws *s_new(struct channel *channel, const struct channel_ws_start *start)
+static struct ws_carried *s_new(struct channel *channel,
+                                const struct channel_ws_start *start)
 {
-    struct s_ws *self = mem_new(struct s_ws);
+    struct ws_carried *self = mem_new(struct ws_carried);
     struct channel_host *host = channel->host;
     self->channel = channel;
     self->host = host;
@@ -526,8 +333,8 @@ static struct s_ws *s_new(struct channel *channel, const struct channel_ws_start
     self->ticket = start->ticket;
     self->cursors = start->cursors;
     self->reader = ws_message_new(host->settings->message_limit);
-    self->watch.on_ready = s_ready;
-    self->timer.on_due = s_due;
+    self->watch.on_ready = channel_ws_on_ready;
+    self->timer.on_due = channel_ws_on_due;
     self->heard_ms = self->loop->now_ms;
     self->wrote_all = true;
     self->events = EPOLLIN | EPOLLRDHUP;
@@ -537,7 +344,7 @@ static struct s_ws *s_new(struct channel *channel, const struct channel_ws_start
 
 void channel_ws_start(struct channel *channel, const struct channel_ws_start *start)
 {
-    struct s_ws *self = s_new(channel, start);
+    struct ws_carried *self = s_new(channel, start);
     channel->carrier = &channel_ws;
     channel->carried = self;
     if (channel->state == CHANNEL_OPENING)
@@ -546,9 +353,11 @@ void channel_ws_start(struct channel *channel, const struct channel_ws_start *st
     timer_start(&self->loop->timers, &self->timer,
                 self->heard_ms + self->host->settings->ping_interval_ms);
     if (loop_watch(self->loop, self->transport.fd, self->events, &self->watch) < 0) {
-        s_lost(self);
+        channel_ws_lost(self);
         return;
     }
+    if (channel_awaits_client(channel)) // of sends that came before the 101 had left
+        channel_ws_ping(self);
     if (channel->out.bytes > 0)
         channel_mark_dirty(channel);
     s_take_extra(self, &start->extra);

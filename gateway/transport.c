@@ -1,6 +1,8 @@
 #include "gateway/transport.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -16,6 +18,12 @@ static ssize_t s_write(struct transport *self, const struct iovec *parts, int co
                              .msg_iovlen = (size_t)count};
     ssize_t sent = sendmsg(self->fd, &message, MSG_NOSIGNAL);
     return sent >= 0 ? sent : -errno;
+}
+
+static size_t s_unsent(struct transport *self)
+{
+    int bytes = 0;
+    return ioctl(self->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 static void s_shutdown(struct transport *self)
@@ -37,6 +45,7 @@ static void s_close(struct transport *self)
 static const struct transport_ops s_plain = {
     .read = s_read,
     .write = s_write,
+    .unsent = s_unsent,
     .shutdown = s_shutdown,
     .finish = s_finish,
     .close = s_close,

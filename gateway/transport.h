@@ -14,6 +14,8 @@ struct transport_ops {
     /* Bytes written, at least 1, or a negative errno; -EAGAIN: the kernel takes none now.
      */
     ssize_t (*write)(struct transport *self, const struct iovec *parts, int count);
+    /* Bytes written that the client's kernel has not acknowledged yet. */
+    size_t (*unsent)(struct transport *self);
     /* No more bytes in either direction; the descriptor stays. */
     void (*shutdown)(struct transport *self);
     /* Shut down for writing only: what was written still arrives. */

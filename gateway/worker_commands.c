@@ -190,9 +190,12 @@ static void s_send_options(const struct s_command *command, struct send_options 
         .close = s_option_int(record, "close", 0),
         .length = length.data && wire_u64(length, &size) == 0 ? (int64_t)size : -1,
         .is_sse = format.data && wire_is(format, "sse"),
-        .want_written = want.data && wire_is(want, "written"),
         .receipt = command->reply,
     };
+    if (want.data && wire_is(want, "written"))
+        options->want = WANT_WRITTEN;
+    else if (want.data && wire_is(want, "received"))
+        options->want = WANT_RECEIVED;
 }
 
 static void s_send_to(struct worker_commands *self, const struct s_command *command,
@@ -211,7 +214,7 @@ static void s_send_to(struct worker_commands *self, const struct s_command *comm
     const char *error = "gone";
     if (channel->carried)
         error = channel->carrier->send(channel, message, options);
-    if (error || !options->want_written)
+    if (error || options->want == WANT_ACCEPTED)
         worker_commands_answer(self->host, command->reply, error);
 }
 

@@ -203,20 +203,49 @@ START_TEST(a_send_is_taken_below_the_cap_and_refused_at_it)
 }
 END_TEST
 
+static void s_owe(struct channel *channel, uint64_t c, int want)
+{
+    struct send_options options = {.receipt = c, .want = (unsigned)want};
+    channel_owe(channel, &options);
+}
+
 START_TEST(a_receipt_waits_until_everything_before_it_is_written)
 {
     struct channel_host host = s_host();
     struct channel *channel = s_channel(&host);
-    channel_receipt(channel, 1);
+    s_owe(channel, 1, WANT_WRITTEN);
     (void)channel_queue(channel, blob_new("abcd", 4));
-    channel_receipt(channel, 2);
+    s_owe(channel, 2, WANT_WRITTEN);
     (void)channel_queue(channel, blob_new("efgh", 4));
-    channel_receipt(channel, 3);
+    s_owe(channel, 3, WANT_WRITTEN);
     ck_assert_str_eq(s_answers, "1=ok ");
     channel_written(channel, 5);
     ck_assert_str_eq(s_answers, "1=ok 2=ok ");
     channel_destroy(&channel);
     ck_assert_str_eq(s_answers, "1=ok 2=ok 3=gone ");
+    s_free_services(&host);
+}
+END_TEST
+
+START_TEST(what_the_client_has_is_answered_by_the_mark_it_brings_back)
+{
+    struct channel_host host = s_host();
+    struct channel *channel = s_channel(&host);
+    (void)channel_queue(channel, blob_new("abcd", 4));
+    s_owe(channel, 1, WANT_RECEIVED);
+    ck_assert(channel_awaits_client(channel));
+    uint64_t mark = channel->queued_total;
+    (void)channel_queue(channel, blob_new("efgh", 4));
+    s_owe(channel, 2, WANT_RECEIVED);
+    s_owe(channel, 0, WANT_RECEIVED);
+    s_owe(channel, 3, WANT_ACCEPTED);
+    channel_written(channel, 8);
+    ck_assert_str_eq(s_answers, "");
+    channel_received(channel, mark);
+    ck_assert_str_eq(s_answers, "1=ok ");
+    ck_assert(channel_awaits_client(channel));
+    channel_destroy(&channel);
+    ck_assert_str_eq(s_answers, "1=ok 2=gone ");
     s_free_services(&host);
 }
 END_TEST
@@ -247,6 +276,7 @@ int main(void)
     tcase_add_test(tests, the_close_is_the_last_event_and_its_ack_frees_the_channel);
     tcase_add_test(tests, a_send_is_taken_below_the_cap_and_refused_at_it);
     tcase_add_test(tests, a_receipt_waits_until_everything_before_it_is_written);
+    tcase_add_test(tests, what_the_client_has_is_answered_by_the_mark_it_brings_back);
     tcase_add_test(tests, an_open_is_kept_until_the_application_has_decided);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

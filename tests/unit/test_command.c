@@ -67,7 +67,7 @@ START_TEST(names_what_is_wrong_when_asked)
         {"SEND " CH("1") " id=3 status=99\nx", "app 3 ERR * - 3 value|status*"},
         {"SEND " CH("1") " id=4 bin=maybe\nx", "app 3 ERR * - 4 value|bin*"},
         {"SEND " CH("1") " id=5 close=70000\nx", "app 3 ERR * - 5 value|close*"},
-        {"SEND " CH("1") " id=6 want=received\nx", "app 3 ERR * - 6 value|want*"},
+        {"SEND " CH("1") " id=6 want=seen\nx", "app 3 ERR * - 6 value|want*"},
         {"CLOSE " CH("1") " 70000 id=7", "app 3 ERR * - 7 value|status*"},
         {"NOSUCH " CH("1") " id=8", "app 3 ERR " CH("1") " - 8 verb|*"},
         {"SUB id=9", "app 3 ERR id=9 - 9 syntax|*"},
