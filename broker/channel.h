@@ -61,6 +61,7 @@ struct channel {
     bool named : 1;     // the edge was told the name of a worker
     bool finished : 1;  // its CLOSE is processed: goes with its acknowledgement
     bool unseen : 1;    // not announced yet in this resync
+    bool shared : 1;    // more than one worker may have seen it
     uint8_t id_size;
     char id[];
 };

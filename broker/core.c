@@ -20,6 +20,7 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     /* Tags of an earlier life of the broker must not fit. */
     self->workers.incarnation = (uint32_t)(settings->boot >> 16) | 1;
     fence_init(&self->fence);
+    fence_init(&self->told);
     list_init(&self->failed);
     topics_init(&self->topics, settings->topics);
     replies_init(&self->replies);
@@ -69,6 +70,7 @@ void core_destroy(struct core **self_p)
     topics_clear(&self->topics);
     replies_clear(&self->replies);
     fence_clear(&self->fence);
+    fence_clear(&self->told);
     free(self->acks);
     free(self);
 }
@@ -341,6 +343,7 @@ void core_tick(struct core *self)
     s_tick_services(self);
     s_reap(self);
     fence_expire(&self->fence, self->now_ms);
+    fence_expire(&self->told, self->now_ms);
     replies_expire(&self->replies, self->now_ms);
 }
 

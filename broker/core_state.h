@@ -19,6 +19,7 @@ enum {
     CORE_NAME_MS = 3000,       // channels wait so long for their named worker
     CORE_AVOID_MS = 1000,      // a refused channel stays away from the worker
     CORE_FENCE_MS = 120000,    // a dead epoch is refused
+    CORE_TOLD_MS = 600000,     // a channel whose end one worker knows, others do not
     CORE_SERVICE_MS = 60000,   // an unused service is forgotten
     CORE_CLOSE_MS = 86400000,  // a CLOSE waits so long for a worker
     CORE_CLOSES_MAX = 1000000, // so many do
@@ -34,6 +35,7 @@ struct core {
     char boot[17];
     struct edges edges;
     struct fence fence;
+    struct fence told; // shared channels whose CLOSE a worker has processed
     struct workers workers;
     struct link failed; // workers to be taken away
     struct table services;

@@ -56,6 +56,9 @@ static void s_processed(struct core *core, struct channel *channel, uint64_t seq
         dispatch_ack(channel);
         return;
     }
+    if (channel->shared)
+        fence_add(&core->told, channel->id, channel->id_size,
+                  core->now_ms + CORE_TOLD_MS);
     if (!channel->edge) {
         dispatch_forget(core, channel);
         return;
@@ -245,6 +248,7 @@ void dispatch_unbind(struct channel *channel)
     channel->out_first = channel->out_last = 0;
     if (channel->touched)
         channel->tried = channel->last;
+    channel->shared |= channel->touched;
     channel->touched = false;
     channel->announce = channel->delivered;
     dispatch_become(channel, CHANNEL_UNBOUND);

@@ -1,4 +1,5 @@
-/* fence: lives of edges that are over, so that nobody comes back with one.  Pure. */
+/* fence: names that are over, for a while: lives of edges, so that nobody comes back with
+ * one; channels, so that nobody is told a second end.  Pure. */
 #pragma once
 
 #include "broker/list.h"
@@ -17,7 +18,7 @@ struct fence {
 
 void fence_init(struct fence *self);
 void fence_clear(struct fence *self);
-/* From now on name (name.epoch) is dead, until until_ms. */
+/* From now on name is dead, until until_ms. */
 void fence_add(struct fence *self, const char *name, size_t size, int64_t until_ms);
 bool fence_has(const struct fence *self, const char *name, size_t size);
 void fence_expire(struct fence *self, int64_t now_ms);

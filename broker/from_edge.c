@@ -36,7 +36,7 @@ static struct channel *s_find(const struct from *from, bool *gone_out)
     return *gone_out ? NULL : channel;
 }
 
-/* A channel that was not known. */
+/* A channel that was not known.  In a resync, workers may have seen it before. */
 static struct channel *s_new_channel(const struct from *from, struct service *service,
                                      uint64_t gen)
 {
@@ -45,10 +45,19 @@ static struct channel *s_new_channel(const struct from *from, struct service *se
     channel->edge = from->edge;
     channel->service = service;
     channel->gen = (uint32_t)gen;
+    channel->shared = !from->edge->synced;
     service->channel_count++;
     from->edge->channel_count++;
     list_append(&from->edge->channels, &channel->of_edge);
     return channel;
+}
+
+/* May this channel end without a word to a worker?  Rule 8 of section 5.2. */
+static bool s_is_nobodys(const struct channel *channel, uint64_t close_seq)
+{
+    if (channel->delivered || channel->finished)
+        return false;
+    return !channel->ws || (close_seq <= 2 && !channel->shared);
 }
 
 /* An event that is the next of its channel, or is not.  Rule 2 of section 5.2. */
@@ -56,9 +65,10 @@ static void s_event(const struct from *from, struct channel *channel,
                     const struct event *event)
 {
     struct core *core = from->core;
-    if (event->kind == EVENT_CLOSE && !channel->delivered && !channel->finished) {
-        dispatch_unbind(channel); // rule 8: nobody has seen it
+    if (event->kind == EVENT_CLOSE && s_is_nobodys(channel, event->seq)) {
+        dispatch_unbind(channel);
         channel->finished = true;
+        channel->shared = false; // whoever asks is told of the CLOSE
         channel->last = channel->acked = event->seq;
         dispatch_ack(channel);
         return;

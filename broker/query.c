@@ -171,10 +171,10 @@ static bool s_may_come(struct core *core, struct wire_text id)
 static const char *s_check(struct core *core, uint64_t peer, struct wire_text id)
 {
     const struct channel *channel = channel_find(&core->channels, id);
+    if (channel ? channel->finished : fence_has(&core->told, id.data, id.size))
+        return channel && !channel->shared ? "CLOSE" : "MOVED";
     if (!channel)
         return s_may_come(core, id) ? "LATER" : "CLOSE";
-    if (channel->finished)
-        return "CLOSE";
     if (!channel->member)
         return "LATER";
     return channel->member->worker->peer == peer ? "OK" : "MOVED";

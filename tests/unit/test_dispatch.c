@@ -167,6 +167,37 @@ START_TEST(a_close_of_what_nobody_has_seen_is_acknowledged_by_the_broker)
 }
 END_TEST
 
+START_TEST(a_websocket_that_spoke_is_never_dropped_unseen)
+{
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 0 ws=1\n{}");
+    rig_edge(s_rig, 8, "TEXT " CH("1") " 2\nhello");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 3 1000\n");
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 ACK *");
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 0 from=0");
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 0 ws=1\n{}");
+    rig_edge(s_rig, 8, "TEXT " CH("1") " 2\nhello");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 3 1000\n");
+    rig_expect(s_rig, "app 1 OPEN *");
+    rig_expect(s_rig, "app 1 TEXT * 2 *|hello");
+    rig_expect(s_rig, "app 1 CLOSE * 3 * 1000|");
+}
+END_TEST
+
+START_TEST(a_websocket_of_a_resync_is_never_dropped_unseen)
+{
+    rig_edge(s_rig, 8, "HELLO e1 " EPOCH " - 0 proto=RW/1");
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 0 ws=1\n{}");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 2 1000\n");
+    rig_edge(s_rig, 8, "SYNCED");
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 ACK *");
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 0 from=0");
+}
+END_TEST
+
 START_TEST(forgets_a_channel_with_the_acknowledgement_of_its_close)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -515,6 +546,8 @@ static void s_add_order(TCase *made)
         made, done_acknowledges_exactly_these_and_the_edge_hears_of_the_finished_prefix);
     tcase_add_test(made, a_window_of_none_is_acknowledged_by_the_broker);
     tcase_add_test(made, a_close_of_what_nobody_has_seen_is_acknowledged_by_the_broker);
+    tcase_add_test(made, a_websocket_that_spoke_is_never_dropped_unseen);
+    tcase_add_test(made, a_websocket_of_a_resync_is_never_dropped_unseen);
     tcase_add_test(made, forgets_a_channel_with_the_acknowledgement_of_its_close);
     tcase_add_test(made,
                    slow_and_drained_go_only_to_who_asked_and_are_no_hole_for_the_edge);

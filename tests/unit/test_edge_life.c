@@ -369,6 +369,30 @@ START_TEST(check_is_answered_by_what_is_known_and_later_while_it_is_not)
 }
 END_TEST
 
+START_TEST(check_says_moved_where_another_worker_has_closed)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_app(s_rig, 2, "JOIN none");
+    rig_edge(s_rig, 8, "HELLO e1 " EPOCH " - 0 proto=RW/1");
+    rig_edge(s_rig, 8, "ADOPT " CH("1") " 1 echo - 0 ws=1\n{}");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 2 1000\n");
+    rig_edge(s_rig, 8, "SYNCED");
+    rig_expect(s_rig, "app 1 CLOSE " CH("1") " 2 *");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_app(s_rig, 2, "CHECK " CH("1"));
+    rig_expect(s_rig, "app 2 MOVED " CH("1") " - -");
+    rig_turn(s_rig);
+    ck_assert_int_eq((int)core_measure(s_rig->core)->channels, 0);
+    rig_app(s_rig, 2, "CHECK " CH("1"));
+    rig_expect(s_rig, "app 2 MOVED " CH("1") " - -");
+    rig_wait(s_rig, 601, "1");
+    rig_forget(s_rig);
+    rig_app(s_rig, 2, "JOIN none");
+    rig_app(s_rig, 2, "CHECK " CH("1"));
+    rig_expect(s_rig, "app 2 CLOSE " CH("1") " - - 1006 cause=edge-lost|");
+}
+END_TEST
+
 START_TEST(a_heartbeat_of_an_edge_whose_connection_is_gone_is_asked_who_it_is)
 {
     rig_join_edge(s_rig, 1);
@@ -410,6 +434,7 @@ int main(void)
     tcase_add_test(all, a_named_worker_that_is_there_gets_its_channels_back_at_once);
     tcase_add_test(all, an_edge_speaks_only_of_its_own_channels);
     tcase_add_test(all, check_is_answered_by_what_is_known_and_later_while_it_is_not);
+    tcase_add_test(all, check_says_moved_where_another_worker_has_closed);
     tcase_add_test(all,
                    a_heartbeat_of_an_edge_whose_connection_is_gone_is_asked_who_it_is);
     suite_add_tcase(suite, all);
