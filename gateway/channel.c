@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_WINDOW = 4, PARTS_MAX = 64, TOTAL_VICTIM_MIN = 1024 * 1024 };
+enum { PARTS_MAX = 64, TOTAL_VICTIM_MIN = 1024 * 1024 };
 
 /* ---- states ---- */
 
@@ -31,19 +31,6 @@ void channel_set_state(struct channel *self, enum channel_state next)
 bool channel_is_open(const struct channel *self)
 {
     return self->state == CHANNEL_OPENING || self->state == CHANNEL_OPEN;
-}
-
-/* ---- services ---- */
-
-struct service *channel_service(struct channel_host *host, const char *name)
-{
-    struct table_entry *entry = table_find(&host->services, name, strlen(name));
-    if (entry)
-        return table_item(entry, struct service, by_name);
-    struct service *service = mem_new(struct service);
-    service->name = mem_strdup(name);
-    table_add(&host->services, &service->by_name, service->name, strlen(name));
-    return service;
 }
 
 /* ---- birth, name, death ---- */
@@ -104,19 +91,6 @@ int channel_id_parse(const struct channel_host *host, const char *text, size_t s
     return 0;
 }
 
-static void s_unlink_blocked(struct channel *self)
-{
-    if (!self->is_blocked)
-        return;
-    self->is_blocked = false;
-    if (self->prev_blocked)
-        self->prev_blocked->next_blocked = self->next_blocked;
-    else
-        self->host->blocked = self->next_blocked;
-    if (self->next_blocked)
-        self->next_blocked->prev_blocked = self->prev_blocked;
-}
-
 static void s_unlink_dirty(struct channel *self)
 {
     struct channel **at = &self->host->dirty;
@@ -125,14 +99,6 @@ static void s_unlink_dirty(struct channel *self)
     if (self->is_dirty)
         *at = self->next_dirty;
     self->is_dirty = false;
-}
-
-static void s_count_service(struct channel *self, ssize_t events, ssize_t bytes)
-{
-    if (!self->service)
-        return;
-    self->service->events += (size_t)events;
-    self->service->bytes += (size_t)bytes;
 }
 
 static void s_give_receipts(struct channel *self, enum receipt_kind kind, uint64_t mark,
@@ -156,10 +122,10 @@ void channel_destroy(struct channel **self_p)
     struct channel *self = *self_p;
     if (!self)
         return;
-    s_unlink_blocked(self);
+    channel_unlink_blocked(self);
     s_unlink_dirty(self);
     s_drop_out(self, "gone");
-    s_count_service(self, -(ssize_t)self->events.count, -(ssize_t)self->events.bytes);
+    channel_count(self, -(ssize_t)self->events.count, -(ssize_t)self->events.bytes);
     event_queue_clear(&self->events);
     table_remove(&self->host->channels, &self->by_id);
     free(self->adopt);
@@ -180,47 +146,8 @@ void channel_event(struct channel *self, enum event_verb verb, const char *head,
         self->carrier->end(self, "limit");
         return;
     }
-    s_count_service(self, verb == EVENT_BODY || verb == EVENT_CLOSE ? 0 : 1, event->size);
+    channel_count(self, verb == EVENT_BODY || verb == EVENT_CLOSE ? 0 : 1, event->size);
     self->host->emit(self->host, self, event);
-}
-
-bool channel_has_room(const struct channel *self)
-{
-    const struct gateway_settings *settings = self->host->settings;
-    const struct event_queue *events = &self->events;
-    if (!self->service || events->count + events->bodies == 0)
-        return true; // one event is always allowed
-    return events->count < settings->window_events &&
-           events->bytes < settings->window_bytes && events->bodies < BODY_WINDOW &&
-           self->service->events < settings->service_events &&
-           self->service->bytes < settings->service_bytes;
-}
-
-void channel_block(struct channel *self)
-{
-    if (self->is_blocked)
-        return;
-    self->is_blocked = true;
-    self->prev_blocked = NULL;
-    self->next_blocked = self->host->blocked;
-    if (self->next_blocked)
-        self->next_blocked->prev_blocked = self;
-    self->host->blocked = self;
-}
-
-void channel_unblock(struct channel_host *host)
-{
-    if (!host->windows_moved)
-        return;
-    host->windows_moved = false;
-    for (struct channel *at = host->blocked, *next; at; at = next) {
-        next = at->next_blocked;
-        if (!channel_has_room(at))
-            continue;
-        s_unlink_blocked(at);
-        if (at->carried)
-            at->carrier->resume(at);
-    }
 }
 
 void channel_acked(struct channel *self, uint64_t seq)
@@ -231,8 +158,7 @@ void channel_acked(struct channel *self, uint64_t seq)
         return;
     }
     struct event_queue_freed freed = event_queue_ack(&self->events, seq);
-    s_count_service(self, -(ssize_t)freed.events, -(ssize_t)freed.bytes);
-    self->host->windows_moved = true;
+    channel_count(self, -(ssize_t)freed.events, -(ssize_t)freed.bytes);
     if (freed.closed)
         channel_destroy(&self);
 }
@@ -255,7 +181,7 @@ void channel_ended(struct channel *self, const struct channel_end *end)
     gateway_metrics_closed(self->is_websocket, end->cause);
     self->carried = NULL;
     self->host->unsubscribe_all(self->host, self);
-    s_unlink_blocked(self);
+    channel_unlink_blocked(self);
     s_drop_out(self, "gone");
     int size = snprintf(head, sizeof head, " %d cause=%s", end->status, end->cause);
     if (end->code != 0)

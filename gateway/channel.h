@@ -29,15 +29,19 @@ enum channel_state { CHANNEL_OPENING, CHANNEL_OPEN, CHANNEL_CLOSING, CHANNEL_CLO
 
 enum { CHANNEL_ID_ROOM = 128 }; // bytes of an id as text, NUL included
 
+struct channel;
+
 /* A service as one worker of the gateway sees it. */
 struct service {
     char *name;
     size_t events, bytes; // unacknowledged, of all its channels
-    bool has_worker;      // FLOW says so
+    int64_t told_ms;      // when FLOW said last whether it has a worker
+    bool has_worker;
+    bool has_moved; // acknowledgements came in this turn
+    struct service *next_moved;
+    struct channel *first_blocked, *last_blocked; // wait for room, the oldest first
     struct table_entry by_name;
 };
-
-struct channel;
 
 /* What a SEND asks for besides its payload. */
 struct send_options {
@@ -78,6 +82,9 @@ struct carrier {
     /* Close for a reason of the gateway's own: cause "slow", "drain", "bus-lost",
      * "poison", "worker-lost". */
     void (*end)(struct channel *channel, const char *cause);
+    /* May another application go on with it?  NULL: yes.  false: what only the former one
+     * had is lost with it. */
+    bool (*is_adoptable)(const struct channel *channel);
     /* Free the carrier's object without a word, when the process ends; may be NULL. */
     void (*discard)(struct channel *channel);
 };
@@ -116,12 +123,11 @@ struct channel {
 struct channel_host {
     struct loop *loop;
     const struct gateway_settings *settings;
-    char prefix[96];         // of ids: "edge.epoch."
-    struct table channels;   // by id
-    struct table services;   // by name
-    struct channel *dirty;   // to be flushed at the end of the turn
-    struct channel *blocked; // wait for a window
-    bool windows_moved;      // acknowledgements came in this turn
+    char prefix[96];       // of ids: "edge.epoch."
+    struct table channels; // by id
+    struct table services; // by name
+    struct channel *dirty; // to be flushed at the end of the turn
+    struct service *moved; // services with new room
     /* What the turn has counted; given away once, at its end, because shared counters are
      * dear. */
     struct {
@@ -144,7 +150,22 @@ struct channel_host {
 
 enum { SCRATCH_SIZE = 64 * 1024 };
 
-struct service *channel_service(struct channel_host *host, const char *name);
+/* channel_window.c: services.  All that routes name are added at the start; a name that
+ * none has is NULL. */
+void channel_add_service(struct channel_host *host, const char *name);
+struct service *channel_find_service(const struct channel_host *host, const char *name);
+struct service *channel_first_service(const struct channel_host *host);
+struct service *channel_next_service(const struct service *self); // NULL after the last
+void channel_free_services(struct channel_host *host);
+/* FLOW: the service has a worker, or none. */
+void channel_flow(struct channel_host *host, struct service *service, bool has_worker);
+/* The broker is there (again): it will say what has no worker. */
+void channel_expect_flow(struct channel_host *host);
+/* Once a second while the broker is there: a service that was not said for 3 s to have no
+ * worker, although events of it wait, has one. */
+void channel_forget_flow(struct channel_host *host);
+/* Book events and bytes as unacknowledged, or as acknowledged where they are negative. */
+void channel_count(struct channel *self, ssize_t events, ssize_t bytes);
 
 /* A new channel in state OPENING, in the host's table; service may be NULL. */
 struct channel *channel_new(struct channel_host *host, const struct carrier *carrier,
@@ -168,6 +189,7 @@ void channel_event(struct channel *self, enum event_verb verb, const char *head,
 bool channel_has_room(const struct channel *self);
 /* Read no more until the carrier's `resume` is called. */
 void channel_block(struct channel *self);
+void channel_unlink_blocked(struct channel *self);
 /* Everything up to seq was acknowledged.  The channel is freed when that was its CLOSE.
  */
 void channel_acked(struct channel *self, uint64_t seq);

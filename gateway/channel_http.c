@@ -303,6 +303,15 @@ static void s_resume(struct channel *channel)
         http_resume_body(self->exchange);
 }
 
+/* What the former application had acknowledged of a body that still comes is nowhere any
+ * more, nor is what it had still to send of a sized answer. */
+static bool s_is_adoptable(const struct channel *channel)
+{
+    const struct http_carried *self = channel->carried;
+    bool lost_body = self->stage == HTTP_READING && channel->events.acked >= 2;
+    return !lost_body && self->stage != HTTP_SIZED;
+}
+
 /* ---- callbacks of the server ---- */
 
 void channel_http_on_gone(void *request, enum http_gone why)
@@ -460,4 +469,5 @@ const struct carrier channel_http = {
     .flush = s_flush,
     .flow = s_flow,
     .end = s_end,
+    .is_adoptable = s_is_adoptable,
 };

@@ -121,6 +121,11 @@ static void s_on_event(struct ws_carried *self, const struct ws_event *event)
     }
 }
 
+static bool s_is_over_window(const struct ws_carried *self)
+{
+    return self->channel && self->stage == WS_OPEN && !channel_has_room(self->channel);
+}
+
 static void s_pause(struct ws_carried *self, const uint8_t *rest, size_t size)
 {
     self->paused = true;
@@ -140,7 +145,7 @@ bool channel_ws_take(struct ws_carried *self, uint8_t *data, size_t size)
         s_on_event(self, &event);
         if (event.kind == WS_EVENT_NONE && used == 0)
             break;
-        if (self->channel && self->stage == WS_OPEN && !channel_has_room(self->channel)) {
+        if (s_is_over_window(self)) {
             s_pause(self, data, size);
             return false;
         }
@@ -154,6 +159,10 @@ bool channel_ws_take(struct ws_carried *self, uint8_t *data, size_t size)
 
 static void s_read(struct ws_carried *self)
 {
+    if (s_is_over_window(self)) { // others of its service have filled it
+        s_pause(self, NULL, 0);
+        return;
+    }
     uint8_t *scratch = self->host->scratch;
     for (int reads = 0; reads < READS_MAX; reads++) {
         ssize_t got = self->transport.ops->read(&self->transport, scratch, SCRATCH_SIZE);

@@ -180,7 +180,7 @@ static struct channel *s_channel(struct http_carried *self)
 {
     const struct route *route = self->route;
     struct service *service =
-        self->is_topic ? NULL : channel_service(self->host, route->service);
+        self->is_topic ? NULL : channel_find_service(self->host, route->service);
     struct channel *channel = channel_new(self->host, &channel_http, self, service);
     const struct http_request *request = http_exchange_request(self->exchange);
     channel->is_websocket = self->is_websocket;

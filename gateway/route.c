@@ -75,6 +75,11 @@ size_t route_table_size(const struct route_table *self)
     return self->count;
 }
 
+const struct route *route_table_at(const struct route_table *self, size_t at)
+{
+    return self->routes[at];
+}
+
 static const char *s_judge_name(const struct route_table *self, const char *name)
 {
     size_t size =

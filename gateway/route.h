@@ -36,6 +36,7 @@ int route_table_add(struct route_table *self, const char *name, const char *cons
 /* The default route, everything to service "default"; when no routes were given. */
 void route_table_add_default(struct route_table *self);
 size_t route_table_size(const struct route_table *self);
+const struct route *route_table_at(const struct route_table *self, size_t at);
 
 struct route_match {
     const struct route *route;

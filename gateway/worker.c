@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { ITEMS_MAX = 4000, ACK_GRACE_MS = 2000 };
+enum { ITEMS_MAX = 4000, ACK_GRACE_MS = 2000, FLOW_CHECK_MS = 1000 };
 
 struct worker {
     struct worker_options options;
@@ -30,6 +30,7 @@ struct worker {
     bool started;
     atomic_bool drain, stop, done;
     int64_t drain_until_ms;
+    int64_t flow_ms; // when what FLOW said is looked at again
 };
 
 /* ---- to the bus ---- */
@@ -115,6 +116,10 @@ static void s_turn(struct worker *self)
     if (atomic_load(&self->drain))
         s_drain(self); // before the flush, so that the last words leave in this turn
     channel_unblock(&self->host);
+    if (self->commands.is_linked && self->loop.now_ms >= self->flow_ms) {
+        self->flow_ms = self->loop.now_ms + FLOW_CHECK_MS;
+        channel_forget_flow(&self->host);
+    }
     http_server_run(self->server);
     channel_flush(&self->host);
     loop_end_turn(&self->loop);
@@ -147,6 +152,11 @@ static void s_init_host(struct worker *self)
         .unsubscribe_all = s_unsubscribe_all,
     };
     strncpy(self->host.prefix, options->prefix, sizeof self->host.prefix - 1);
+    for (size_t at = 0; at < route_table_size(options->routes); at++) {
+        const struct route *route = route_table_at(options->routes, at);
+        if (route->kind == ROUTE_SERVICE)
+            channel_add_service(&self->host, route->service);
+    }
     self->intake = (struct intake){
         .host = &self->host,
         .hub = self->hub,
@@ -242,13 +252,7 @@ static void s_destroy_channels(struct worker *self)
             at->carrier->discard(at);
         channel_destroy(&at);
     }
-    for (struct table_entry *at = self->host.services.first, *next; at; at = next) {
-        struct service *service = table_item(at, struct service, by_name);
-        next = table_after(at);
-        table_remove(&self->host.services, at);
-        free(service->name);
-        free(service);
-    }
+    channel_free_services(&self->host);
 }
 
 void worker_destroy(struct worker **self_p)

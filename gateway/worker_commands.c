@@ -90,6 +90,7 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
 static void s_announce_all(struct worker_commands *self, const struct bus_item *item)
 {
     self->is_linked = true;
+    channel_expect_flow(self->host);
     for (struct channel *at = channel_first(self->host), *next; at; at = next) {
         next = channel_after(at);
         if (!at->service)
@@ -113,8 +114,8 @@ static void s_end_epoch(struct worker_commands *self, const struct bus_item *ite
         next = channel_after(at);
         if (!at->service)
             continue;
-        at->service->events -= at->events.count;
-        at->service->bytes -= at->events.bytes;
+        channel_count(at, -(ssize_t)at->events.count, -(ssize_t)at->events.bytes);
+        channel_unlink_blocked(at);
         event_queue_clear(&at->events);
         at->service = NULL;
         if (at->carried)
@@ -309,11 +310,8 @@ static void s_count_try(struct channel *channel, uint64_t tried)
     const struct event *first = events->first;
     bool lost_open = first && first->verb == EVENT_OPEN && tried >= 1 &&
                      channel->is_unsafe && !channel->redeliver_all;
-    bool lost_body =
-        !channel->is_websocket && events->acked >= 2 &&
-        channel->state == CHANNEL_OPENING; // parts of it are nowhere any more
     bool poison = event_queue_tried(events, tried);
-    if (!lost_open && !lost_body && !poison)
+    if (!lost_open && !poison)
         return;
     if (channel->carried)
         channel->carrier->end(channel, poison ? "poison" : "worker-lost");
@@ -341,6 +339,9 @@ static void s_take_resend(struct worker_commands *self, struct s_command *comman
     self->is_linked = false; // what s_count_try adds goes out with the announcement
     if (tried.data && wire_u64(tried, &seq) == 0)
         s_count_try(channel, seq);
+    if (channel->carried && channel->carrier->is_adoptable &&
+        !channel->carrier->is_adoptable(channel))
+        channel->carrier->end(channel, "worker-lost");
     self->is_linked = was_linked;
     s_announce(self, channel);
 }
@@ -406,16 +407,9 @@ static void s_take_flow(struct worker_commands *self, const struct wire_record *
     char name[TEXT_ROOM];
     if (record->count < 4 || !s_text(record->token[2], name, sizeof name))
         return;
-    struct service *service = channel_service(self->host, name);
-    bool has_worker = wire_is(record->token[3], "1");
-    if (service->has_worker == has_worker)
-        return;
-    service->has_worker = has_worker;
-    for (struct channel *at = channel_first(self->host), *next; at; at = next) {
-        next = channel_after(at);
-        if (at->service == service && at->carried)
-            at->carrier->flow(at);
-    }
+    struct service *service = channel_find_service(self->host, name);
+    if (service) // else no route leads there
+        channel_flow(self->host, service, wire_is(record->token[3], "1"));
 }
 
 static uint64_t s_except(struct worker_commands *self, const struct wire_record *record)
