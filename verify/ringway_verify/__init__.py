@@ -6,5 +6,6 @@
     talk.py, fleet.py                     the clients
     history.py    what logs say           rules_up.py, rules_down.py, verdict.py   the judge
     report.py     the verdict as text     await_logs.py when the logs are complete
+    run.py        all of it at once
     cli.py        the command line
 """

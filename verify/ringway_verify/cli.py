@@ -5,8 +5,8 @@ import asyncio
 import os
 import sys
 
-from . import await_logs, report, verdict
-from .fleet import Fleet
+from . import await_logs, report, run, verdict
+from .fleet import Fleet, FleetError
 from .log import Log
 
 ENDPOINT = "tcp://127.0.0.1:7702"
@@ -56,6 +56,9 @@ def parser():
         description="Exit status: 0 holds, 1 violated, 2 the logs do not suffice, 3 holds but for "
         "the named exception (broker and gateway killed together under workers that do not "
         "CHECK)."))
+    _run(commands.add_parser(
+        "run", help="workers, clients, faults and the verdict at once",
+        description="The gateway needs a route `path = /verify/{key}`, `service = verify`."))
     return top
 
 
@@ -76,7 +79,7 @@ def _worker(one):
 
 
 def _clients(one):
-    one.add_argument("--gateway", type=addresses, required=True, metavar="HOST:PORT[,HOST:PORT]")
+    one.add_argument("--gateway", type=addresses, required=True, metavar="HOST:PORT[,…]")
     one.add_argument("--log", required=True, help="file; lines are appended")
     one.add_argument("--name", default="clients", help="for the log")
     _load(one)
@@ -95,6 +98,25 @@ def _judge(one):
     one.set_defaults(run=judge)
 
 
+def _run(one):
+    one.add_argument("--gateway", type=addresses, required=True, metavar="HOST:PORT[,…]")
+    one.add_argument("--bus", default=ENDPOINT, help="the broker's application port")
+    one.add_argument("--service", default="verify", help="where the route leads")
+    one.add_argument("--workers", type=between(int, 1, 100), default=3)
+    one.add_argument("--kind", choices=("binding", "raw"), default="binding")
+    one.add_argument("--fault", type=run.Action.fault, action="append", default=[],
+                     metavar="COMMAND@SECONDS", help="a command for the shell, and when")
+    one.add_argument("--kill", type=run.Action.kill, action="append", default=[],
+                     metavar="PID[:SIGNAL]@SECONDS",
+                     help="a signal, KILL if it is not named, to a process or to worker1, worker2 …")
+    one.add_argument("--wait", action="store_true", help="go on until Enter is pressed")
+    one.add_argument("--log", metavar="DIR", help="keep the logs here")
+    one.add_argument("--json", action="store_true")
+    _load(one, events=5000)
+    _verdict(one)
+    one.set_defaults(run=run_all)
+
+
 def _verdict(one):
     one.add_argument("--lost-edge", action="append", default=[], metavar="NAME",
                      help="a gateway that was killed or declared dead: its edge-name, "
@@ -106,12 +128,13 @@ def _verdict(one):
                      help="these workers do not CHECK, whatever their logs say")
 
 
-def _load(one):
-    one.add_argument("--carriers", type=carriers, default="ws,stream,poll")
+def _load(one, events=0):
+    one.add_argument("--carriers", type=carriers, default="ws,stream,poll",
+                     metavar="ws,stream,poll")
     one.add_argument("--channels", type=between(int, 1, 20000), default=300)
     one.add_argument("--rate", type=between(float, 0.1, 1e5), default=500,
                      help="events in a second, over all channels")
-    one.add_argument("--events", type=between(int, 0, 10**9), default=0,
+    one.add_argument("--events", type=between(int, 0, 10**9), default=events,
                      help="send at least so many")
     one.add_argument("--churn", type=between(float, 0, 100), default=0,
                      help="part of the channels that is closed and opened again each second")
@@ -124,6 +147,11 @@ def _load(one):
 
 def say(text):
     print(text, flush=True)
+
+
+def say_aside(text):
+    """Where stdout is for JSON alone."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def worker(options):
@@ -140,9 +168,11 @@ def worker(options):
 
 
 def clients(options):
-    if isinstance(options.carriers, str):
-        options.carriers = carriers(options.carriers)
-    asyncio.run(Fleet(options, say).run())
+    try:
+        asyncio.run(Fleet(options, say).run())
+    except FleetError as error:
+        print("ringway-verify: %s" % error, file=sys.stderr)
+        return 2
     say("done")
     return 0
 
@@ -151,8 +181,12 @@ def judge(options):
     if options.patience:
         await_logs.wait(options.logs, options.patience)
     found = verdict.judge(options)
-    print(report.as_json(found) if options.json else report.as_text(found))
+    say(report.of(found, options.json))
     return found.status
+
+
+def run_all(options):
+    return run.run(options, say_aside if options.json else say)
 
 
 def main(words=None):

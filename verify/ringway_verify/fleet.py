@@ -13,6 +13,11 @@ from .talk import TALKS
 TICK = 0.01  # seconds between two looks at what is to be sent
 BACKOFF = (0.1, 2.0)  # seconds until a place tries again, from and to
 STALLED = 90.0  # seconds without an event after which nothing more is expected
+FIRST = 12.0  # seconds until the first channel must be open
+
+
+class FleetError(Exception):
+    """The clients cannot do their work, and why."""
 
 
 class Place:
@@ -46,6 +51,7 @@ class Fleet:
         self._ready = False
         self._keys = self._next = 0
         self.sent = self.got = self.opens = self.refusals = 0
+        self._why, self._patience = "no answer", FIRST
         self.events = 0  # messages of WebSockets, lines of streams, answers to requests
         self.spare = {}  # address -> connections on which a request was answered
 
@@ -77,6 +83,13 @@ class Fleet:
             self.events += 1
         self._progress = time.monotonic()
 
+    def refused(self, talk, why):
+        self.refusals += 1
+        self._why = "%s said %s" % (talk.host, why)
+        if why == "404" and not self.opens:
+            self._why += ": it needs a route with path = %s{key}" % self.path
+            self._patience = 0
+
     def ended(self, talk):
         place = self._of.pop(talk)
         place.talk = None
@@ -84,7 +97,6 @@ class Fleet:
             return
         delay = 0.0
         if talk.count == 0:
-            self.refusals += 1
             delay, place.wait = place.wait, min(place.wait * 2, BACKOFF[1])
         asyncio.get_running_loop().call_later(delay, self._open, place)
 
@@ -121,6 +133,8 @@ class Fleet:
             last = now
             self._look_ready()
             self.log.flush()
+            if not self.opens and now - began > self._patience:
+                raise FleetError("no channel could be opened: " + self._why)
         self._stopping = True
 
     def _is_enough(self, began):

@@ -15,6 +15,10 @@ SENTENCES = {
 }
 
 
+def of(verdict, as_object):
+    return as_json(verdict) if as_object else as_text(verdict)
+
+
 def as_text(verdict):
     findings = verdict.findings
     lines = ["%-12s %d" % (name, findings.counts[key]) for key, name in (

@@ -70,6 +70,7 @@ class Talk(asyncio.Protocol):
     def refuse(self, **why):
         if self.state != "ended":
             self.log.write("refused", key=self.key, gateway=self.host, **why)
+            self.fleet.refused(self, "%s" % next(iter(why.values())))
             self.finish()
 
     def take(self, text):
