@@ -105,6 +105,8 @@ class Daemon:
         self.folder = pathlib.Path(folder)
         self.env = clean_environment(env)
         self.name = name or program
+        # Words before the program, of a command that becomes it: another namespace, a limit.
+        self.prefix = []
         self.process = None
         self.ready = None
         self._files = []
@@ -114,7 +116,7 @@ class Daemon:
         self._files = [open(self.folder / f"{self.name}.{end}", "ab") for end in ("out", "err")]
         self._start_out = self._files[0].tell()
         self.process = subprocess.Popen(
-            [str(program_path(self.program))] + self.arguments,
+            [*self.prefix, str(program_path(self.program)), *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=self._files[0],
             stderr=self._files[1],

@@ -15,7 +15,7 @@ def judge(history, lost, options, findings):
         _lives(channel, findings)
         for n, lines in [(0, channel.opens), *channel.messages.items()]:
             _repeats(history, channel, n, lines, again, findings)
-        _closes(history, channel, lost.is_lost(channel, client), options, findings)
+        _closes(history, channel, lost.is_named(channel, client), options, findings)
         _missing(channel, client, lost.is_lost(channel, client), findings)
         _edge(channel, client, lost, findings)
     _budgets(history, again, options, findings)
@@ -104,11 +104,12 @@ def _budgets(history, again, options, findings):
                                "window allows %d" % (len(pairs), by, allowed), [before, line])
 
 
-def _closes(history, channel, is_lost, options, findings):
+def _closes(history, channel, is_named, options, findings):
     if not channel.closes:
         last = channel.lines[-1]
         unchecked = options.no_check_workers or not history.workers[last.by].checks
-        if is_lost and unchecked and len(history.boots) > 1:
+        # However its client ended: it may have gone a moment before the kill.
+        if is_named and unchecked and len(history.boots) > 1:
             findings.exceptions.append((channel, last))
         else:
             findings.violation("closes", channel, None, "never closed", [last])

@@ -1,0 +1,397 @@
+"""The fault scenarios: one row each, with what is done and what must hold.
+
+Clients open channels, send numbered messages and leave, on two gateways; workers answer each with
+a numbered message.  While that goes on, `act` does its harm.  Then the logs of all clients and
+workers are judged.
+"""
+
+import dataclasses
+import time
+import typing
+
+import hostile
+
+ANONYMOUS = ({}, {}, {}, {})
+NAMED = tuple({"name": f"worker{n}"} for n in (1, 2, 3, 4))
+LEAST_EVENTS = 5000
+NO_CHECK = tuple({"no_check": True} for _ in range(4))
+
+
+@dataclasses.dataclass
+class Scenario:
+    """One row.
+
+      name      one word, for the command line and the table
+      what      what is done to which part
+      promise   what is particular to the outcome, beyond what holds for all
+      act       does it; called with the stage while traffic is under way
+      seconds   how long the clients send
+      workers   options of each worker, see `ringway-verify worker --help`
+      clients   options of the clients
+      broker, edge  settings of the daemons
+      limits    {part: descriptors} (RLIMIT_NOFILE)
+      clocks    parts whose wall clock is to be shifted
+      edge_names  of the two gateways, on the bus
+      before    called with the stage before the clients begin
+      lost      gateways whose events may die with them
+      patience  seconds until every channel is to be closed, once the clients are done
+      judge     more options of the judge
+      expect    the verdict: "holds", or "exception" for the one that is named
+      is_brief  also in the short form
+    """
+
+    name: str
+    what: str
+    promise: str
+    act: typing.Callable
+    seconds: int = 15
+    workers: tuple = ANONYMOUS
+    clients: dict = dataclasses.field(default_factory=dict)
+    broker: dict = dataclasses.field(default_factory=dict)
+    edge: dict = dataclasses.field(default_factory=dict)
+    limits: dict = dataclasses.field(default_factory=dict)
+    clocks: tuple = ()
+    edge_names: tuple = ("edge1", "edge2")
+    before: typing.Callable = None
+    lost: tuple = ()
+    patience: float = 25.0
+    judge: tuple = ()
+    expect: str = "holds"
+    is_brief: bool = False
+
+    def complaint(self, verdict):
+        """What is wrong with a verdict, or None."""
+        if verdict["verdict"] != self.expect:
+            return f"the judge says {verdict['verdict']}, not {self.expect}"
+        if verdict["counts"]["events"] < LEAST_EVENTS:
+            return f"only {verdict['counts']['events']} events of {LEAST_EVENTS}"
+        return None
+
+
+
+def wait(seconds):
+    """The length of a fault is part of the scenario, nothing is waited for."""
+    time.sleep(seconds)
+
+
+# ---- What is done ----------------------------------------------------------------------------
+
+
+def kill_worker(stage):
+    stage.workers[0].kill()
+
+
+def kill_all_workers(stage):
+    for worker in stage.workers:
+        worker.kill()
+    wait(3)
+    stage.workers[0].launch()
+
+
+def hang(part, seconds):
+    """A part stands still, and comes back."""
+
+    def act(stage):
+        victim = stage.part(part)
+        victim.hang()
+        wait(seconds)
+        victim.wake()
+
+    return act
+
+
+def kill_edge(stage):
+    stage.edges[0].kill()
+
+
+def restart_edge(stage):
+    stage.edges[0].kill()
+    wait(0.5)
+    stage.edges[0].start()
+
+
+def cut(left, right, seconds, sender=None):
+    """Silence between two nodes, or from one to the other."""
+
+    def act(stage):
+        link = stage.net.link(left, right)
+        stage.note(f"{left}-{right}: cut" + (f", what {sender} sends" if sender else ""))
+        link.cut(sender)
+        wait(seconds)
+        link.heal()
+        stage.note(f"{left}-{right}: healed")
+
+    return act
+
+
+def cut_workers(stage):
+    links = [stage.net.link("broker", node) for node in ("work1", "work2")]
+    stage.note("all workers: cut off")
+    for link in links:
+        link.cut()
+    wait(12)
+    for link in links:
+        link.heal()
+    stage.note("all workers: healed")
+
+
+def reset(node, port):
+    """Its TCP connections to the broker are reset, three times."""
+
+    def act(stage):
+        for _ in range(3):
+            killed = stage.net.reset(node, f"dport = :{port}")
+            stage.note(f"{node}: {killed} connections reset")
+            wait(2)
+
+    return act
+
+
+def restart_broker(down):
+    def act(stage):
+        stage.broker.kill()
+        wait(down)
+        stage.broker.start()
+
+    return act
+
+
+def kill_broker_and_worker(stage):
+    stage.broker.kill()
+    stage.workers[0].kill()
+    wait(1)
+    stage.broker.start()
+
+
+def kill_broker_and_edge(stage):
+    stage.broker.kill()
+    stage.edges[0].kill()
+    wait(1)
+    stage.broker.start()
+
+
+def many_faults(stage):
+    stage.net.reset("edge1", "dport = :7701")
+    stage.note("edge1: reset")
+    wait(2)
+    stage.workers[0].kill()
+    wait(2)
+    stage.broker.kill()
+    wait(1)
+    stage.broker.start()
+    wait(3)
+    stage.net.reset("work2", "dport = :7702")
+    stage.note("work2: reset")
+
+
+def kill_worker_and_edge(stage):
+    stage.workers[0].kill()
+    stage.edges[0].kill()
+
+
+def hang_broker_and_kill_worker(stage):
+    stage.broker.hang()
+    stage.workers[0].kill()
+    wait(4)
+    stage.broker.wake()
+
+
+def cut_edge_and_kill_broker(stage):
+    link = stage.net.link("broker", "edge1")
+    link.cut()
+    stage.note("broker-edge1: cut")
+    stage.broker.kill()
+    wait(1)
+    stage.broker.start()
+    wait(2)
+    link.heal()
+    stage.note("broker-edge1: healed")
+
+
+def shape(**how):
+    """The links of the bus become bad ones, and stay so."""
+
+    def act(stage):
+        for node in ("edge1", "edge2", "work1", "work2"):
+            stage.net.link("broker", node).shape(**how)
+        stage.note(f"all links of the broker: {how}")
+        wait(8)
+
+    return act
+
+
+def crowd_edge(stage):
+    """The clients themselves are too many."""
+    wait(4)
+    held = stage.edges[0].daemon.open_files()
+    assert held >= 200, f"the gateway had {held} descriptors, its limit was never reached"
+    stage.note(f"edge1 has {held} descriptors")
+
+
+def shift_clock(part, by):
+    """The wall clock of one process jumps; nothing else on its machine does."""
+
+    def act(stage):
+        stage.shift_clock(part, by)
+        wait(4)
+        stage.shift_clock(part, f"-{by.lstrip('+')}")
+        wait(4)
+
+    return act
+
+
+def crowd_broker(stage):
+    """More connections that say nothing than the broker has descriptors, on both of its ports."""
+    stage.note("300 idle connections come to the broker")
+    with stage.net.inside("edge1"):
+        held = hostile.crowd(stage.broker_addresses("edge1"), 300, 10, stage.broker.daemon.open_files)
+    assert held >= 250, f"the broker had {held} descriptors, its limit was never reached"
+    stage.note(f"they are gone; the broker had {held} descriptors")
+
+
+def slow_clients(stage):
+    """Ten clients of edge1 that read nothing while 8 MiB are sent to each."""
+    slow = hostile.SlowClients()
+    endpoint = f"tcp://{stage.net.address('broker', 'work2')}:7702"
+    with stage.net.inside("work2"):
+        slow.start_worker(endpoint, "slow", 128)
+    before = stage.edges[0].daemon.rss_bytes()
+    with stage.net.inside("clients"):
+        slow.connect((stage.net.address("edge1", "clients"), 8080), "/slow", 10)
+    causes = slow.wait_closed(30)
+    assert set(causes) == {"slow"}, f"slow clients were closed with {causes}"
+    grown = stage.edges[0].daemon.rss_bytes() - before
+    stage.note(f"slow clients closed; edge1 holds {grown >> 20} MiB more")
+    slow.stop()
+
+
+def garbage(stage):
+    """On the ports of the broker and of a gateway."""
+    with stage.net.inside("edge1"):
+        thrown = hostile.throw_garbage(stage.broker_addresses("edge1"), 6, 1)
+    stage.note(f"garbage thrown at the broker {thrown} times")
+    with stage.net.inside("clients"):
+        thrown = hostile.throw_garbage([(stage.net.address("edge1", "clients"), 8080)], 3, 2)
+    stage.note(f"garbage thrown at edge1 {thrown} times")
+
+
+def nothing(_stage):
+    """The fault is there from the start."""
+
+
+# ---- The table -------------------------------------------------------------------------------
+
+SCENARIOS = [
+    Scenario("worker-kill", "one worker of four: kill -9",
+             "its channels go on with others", kill_worker, is_brief=True),
+    Scenario("workers-kill", "all workers: kill -9; one returns after 3 s",
+             "events wait in the gateways meanwhile", kill_all_workers),
+    Scenario("worker-hang", "one worker: SIGSTOP for 8 s, past its lease",
+             "what it does when it wakes counts no more", hang("worker1", 8), is_brief=True),
+    Scenario("edge-kill", "a gateway: kill -9",
+             "its channels are closed for it within the lease", kill_edge, lost=("edge1",),
+             is_brief=True),
+    Scenario("edge-restart", "a gateway: kill -9, and started again with the same name",
+             "the old channels are closed at once", restart_edge, lost=("edge1",)),
+    Scenario("edge-hang", "a gateway: SIGSTOP for 9 s, past its lease",
+             "declared dead, it is fenced when it wakes, and drops its clients",
+             hang("edge1", 9), lost=("edge1",), seconds=20),
+    Scenario("edge-cut-12s", "a gateway cut off from the broker for 12 s, past its lease",
+             "declared dead, it is fenced when it returns, and drops its clients",
+             cut("broker", "edge1", 12), lost=("edge1",), seconds=22),
+    Scenario("edge-cut-3s", "a gateway cut off from the broker for 3 s",
+             "nobody notices", cut("broker", "edge1", 3)),
+    Scenario("edge-reset", "the TCP connections of a gateway to the broker: reset three times",
+             "it resumes; nothing is repeated to workers", reset("edge1", 7701), is_brief=True),
+    Scenario("broker-1s-named", "the broker: kill -9, back after 1 s; workers have names",
+             "clients stay connected", restart_broker(1), workers=NAMED, is_brief=True),
+    Scenario("broker-6s-named", "the broker: kill -9, back after 6 s; workers have names",
+             "clients stay connected", restart_broker(6), workers=NAMED, seconds=18),
+    Scenario("broker-1s", "the broker: kill -9, back after 1 s; workers without names",
+             "clients stay connected", restart_broker(1)),
+    Scenario("broker-6s", "the broker: kill -9, back after 6 s; workers without names",
+             "clients stay connected", restart_broker(6), seconds=18),
+    Scenario("broker-hang-3s", "the broker: SIGSTOP for 3 s",
+             "nobody is judged for its pause", hang("broker", 3)),
+    Scenario("broker-hang-8s", "the broker: SIGSTOP for 8 s",
+             "nobody is judged for its pause", hang("broker", 8), seconds=18),
+    Scenario("workers-cut", "all workers cut off from the broker for 12 s",
+             "events wait in the gateways meanwhile", cut_workers, seconds=22),
+    Scenario("worker-reset", "the TCP connections of two workers: reset three times",
+             "", reset("work1", 7702)),
+    Scenario("broker-worker-kill", "the broker and a worker: kill -9 together",
+             "", kill_broker_and_worker, is_brief=True),
+    Scenario("broker-edge-kill-raw",
+             "the broker and a gateway: kill -9 together; workers do not CHECK",
+             "the exception: nobody tells these workers that the channels ended",
+             kill_broker_and_edge, workers=NO_CHECK, lost=("edge1",), expect="exception",
+             patience=8),
+    Scenario("broker-edge-kill", "the broker and a gateway: kill -9 together; workers CHECK",
+             "the bindings ask, and are told", kill_broker_and_edge, lost=("edge1",),
+             is_brief=True),
+    Scenario("many-faults", "a gateway reset, a worker killed, the broker killed, workers reset",
+             "", many_faults, seconds=18),
+
+    # Standing still, and two at once.
+    Scenario("clients-hang", "all clients: SIGSTOP for 8 s",
+             "", hang("clients", 8), seconds=18),
+    Scenario("worker-edge-kill", "a worker and a gateway: kill -9 together",
+             "", kill_worker_and_edge, lost=("edge1",)),
+    Scenario("broker-hang-worker-kill", "the broker: SIGSTOP for 4 s; a worker: kill -9 meanwhile",
+             "", hang_broker_and_kill_worker),
+    Scenario("edge-cut-broker-kill", "a gateway cut off for 3 s; the broker: kill -9 meanwhile",
+             "", cut_edge_and_kill_broker),
+
+    # One way only, past every lease.
+    Scenario("edge-mute", "for 12 s nothing of what a gateway sends reaches the broker",
+             "declared dead, it is fenced when it returns, and drops its clients",
+             cut("broker", "edge1", 12, "edge1"), lost=("edge1",), seconds=22),
+    Scenario("edge-deaf", "for 12 s nothing of what the broker sends reaches a gateway",
+             "declared dead, it is fenced when it returns, and drops its clients",
+             cut("broker", "edge1", 12, "broker"), lost=("edge1",), seconds=22),
+    Scenario("worker-mute", "for 12 s nothing of what two workers send reaches the broker",
+             "", cut("broker", "work1", 12, "work1"), seconds=22),
+    Scenario("worker-deaf", "for 12 s nothing of what the broker sends reaches two workers",
+             "", cut("broker", "work1", 12, "broker"), seconds=22),
+
+    # Bad links.
+    Scenario("delay", "every link of the broker takes 200 ms in each direction",
+             "", shape(delay=0.2)),
+    Scenario("loss", "every link of the broker loses 5 % of all frames",
+             "", shape(loss=0.05)),
+    Scenario("rate", "every link of the broker carries 1 Mbit/s in each direction",
+             "", shape(rate=125000)),
+    Scenario("bad-links", "200 ms, 5 % loss and 1 Mbit/s together",
+             "clients feel back-pressure", shape(delay=0.2, loss=0.05, rate=125000), seconds=20),
+
+    # Slow ones.
+    Scenario("never-acks", "one worker of four handles everything and acknowledges nothing",
+             "after `ack-timeout` (here 5 s) its channels go to others",
+             nothing, workers=({"never_ack": True}, {}, {}, {}), broker={"ack_timeout": "5s"},
+             seconds=20),
+
+    Scenario("slow-clients", "ten clients of a gateway read nothing while 8 MiB are sent to each",
+             "they are closed as slow; the others notice nothing", slow_clients),
+
+    # Few descriptors.
+    Scenario("edge-few-files", "a gateway may have 256 descriptors",
+             "it refuses connections above that; those that it took are served",
+             crowd_edge, limits={"edge1": 256}, clients={"channels": 600}),
+    Scenario("broker-few-files", "the broker may have 256 descriptors, and 300 idle connections come",
+             "", crowd_broker, limits={"broker": 256}),
+
+    # Another time of day.
+    Scenario("edge-clock", "the wall clock of a gateway is an hour ahead, then an hour behind",
+             "nobody notices", shift_clock("edge1", "+1h"), clocks=("edge1",)),
+    Scenario("broker-clock", "the wall clock of the broker is an hour ahead, then an hour behind",
+             "nobody notices", shift_clock("broker", "+1h"), clocks=("broker",)),
+    Scenario("worker-clock", "the wall clock of a worker is an hour ahead, then an hour behind",
+             "nobody notices", shift_clock("worker1", "+1h"), clocks=("worker1",)),
+
+    # Wrong ones.
+    Scenario("same-name", "two gateways with one name; the connections of one are reset three times",
+             "two lives of one name do not touch each other", reset("edge1", 7701),
+             edge_names=("edge1", "edge1")),
+    Scenario("garbage", "random bytes and broken greetings on the ports of broker and gateway",
+             "they are counted and dropped", garbage),
+]
