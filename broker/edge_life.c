@@ -130,6 +130,17 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
     edge_flush(edge);
 }
 
+/* The connection for heartbeats has no bulk on it that could hold them back. */
+static void s_beat_back(struct core *core, uint64_t peer)
+{
+    char text[64];
+    int size = snprintf(text, sizeof text, "HB 0 %s", core->boot);
+    struct blob *record = blob_new(text, (size_t)size);
+    if (record)
+        (void)core->output.to_edge(core->output.context, peer, record);
+    blob_unref(&record);
+}
+
 /* HB edge-name epoch lastc, on either connection */
 void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record)
 {
@@ -145,6 +156,8 @@ void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record 
         edge->heard_ms = core->now_ms;
         if (lastc < edge->cursor)
             command_ring_trim(&edge->ring, lastc);
+        if (peer != edge->peer)
+            s_beat_back(core, peer);
         return;
     }
     /* Its records connection is new to us, or it is: it has to say HELLO there. */

@@ -144,6 +144,7 @@ void bus_set_state(struct bus *self, enum bus_state next)
 void bus_greet(struct bus *self)
 {
     struct wire_header header;
+    self->must_greet = true; // s_tick comes back to it
     if (self->ending > 0 || self->now_ms - self->hello_ms < HELLO_MS)
         return;
     wire_begin(&header, "HELLO");
@@ -154,6 +155,7 @@ void bus_greet(struct bus *self)
     wire_add_option(&header, "proto", "RW/1");
     if (zmq_send(self->records, header.text, header.size, ZMQ_DONTWAIT) < 0)
         return; // not connected yet
+    self->must_greet = false;
     self->hello_ms = self->heard_ms = self->now_ms;
     bus_set_state(self, BUS_GREETING);
 }
@@ -206,7 +208,7 @@ static void s_tick(struct bus *self)
 {
     if (self->state != BUS_AWAY && self->now_ms - self->heard_ms > SILENCE_MS)
         s_reconnect(self);
-    if (self->state == BUS_AWAY)
+    if (self->state == BUS_AWAY || self->must_greet)
         bus_greet(self);
     if (self->state != BUS_JOINED && self->was_joined &&
         self->now_ms - self->away_ms > self->options.orphan_ms)
@@ -363,7 +365,10 @@ static void s_receive(struct bus *self, void *socket)
         zmq_msg_init(&message);
         int size = zmq_msg_recv(&message, socket, ZMQ_DONTWAIT);
         if (size >= 0) {
-            self->heard_ms = socket == self->records ? self->now_ms : self->heard_ms;
+            /* A long record holds back those behind it; heartbeats have a connection of
+             * their own.  A greeting is answered on the first. */
+            if (socket == self->records || self->state == BUS_JOINED)
+                self->heard_ms = self->now_ms;
             bus_take_record(self, zmq_msg_data(&message), (size_t)size);
         }
         zmq_msg_close(&message);

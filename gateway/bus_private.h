@@ -34,6 +34,7 @@ struct bus {
     char prefix[BUS_PREFIX_ROOM];
     uint64_t lastc;
     int64_t now_ms, heard_ms, hello_ms, beat_ms, away_ms;
+    bool must_greet; // a HELLO is due as soon as the last one is old enough
     size_t unreported_records, unreported_bytes; // commands since the last HB
     struct bus_item *outbox, *outbox_last;       // own records that wait for room
     struct bus_item *stuck;                      // a worker's record that found no room

@@ -147,7 +147,7 @@ static void s_connection_due(struct timer *timer, int64_t now_ms)
                                    offsetof(struct http_connection, timer));
     struct http_exchange *exchange = self->exchange;
     bool in_body = exchange && exchange->seen && !exchange->ended;
-    if (in_body) {
+    if (in_body && !self->lingers) {
         http_connection_reject(self, 408, "the body did not arrive in time");
         http_exchange_lose(exchange, HTTP_GONE_TIMEOUT);
     } else if (self->is_fresh)

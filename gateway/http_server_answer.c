@@ -9,9 +9,10 @@
 #include <string.h>
 
 enum {
-    STREAM_BLOCK = 16,
-    SIZED_BLOCK = 32 * 1024
-}; // bytes that MHD sets aside for a reader
+    STREAM_BLOCK = 16, // bytes that MHD sets aside for a reader
+    SIZED_BLOCK = 32 * 1024,
+    REFUSED_MS = 2000, // that a client has to notice that its body is not wanted
+};
 
 /* ---- giving an answer to MHD ---- */
 
@@ -57,8 +58,26 @@ static void s_add_fields(struct http_exchange *self, struct MHD_Response *respon
         MHD_add_response_header(response, "Connection", "close");
 }
 
+/* The client may send no more of its body until it has an answer, and MHD would not be
+ * asked before. */
+static void s_refuse_in_body(struct http_exchange *self, int status, const char *why)
+{
+    struct http_connection *connection = self->connection;
+    self->answered = self->abort = true;
+    http_connection_reject(connection, status, why);
+    if (self->suspended)
+        http_exchange_resume(self);
+    else
+        timer_start(&self->server->loop->timers, &connection->timer,
+                    self->server->loop->now_ms + REFUSED_MS);
+}
+
 void http_refuse(struct http_exchange *self, int status, const char *why, bool close)
 {
+    if (!self->ended && !self->in_handler) {
+        s_refuse_in_body(self, status, why);
+        return;
+    }
     size_t size = strlen(why);
     char *text = mem_alloc(size + 2);
     snprintf(text, size + 2, "%s\n", why);

@@ -23,6 +23,9 @@ class Background:
         except BaseException as error:
             self._error = error
 
+    def is_running(self):
+        return self._thread.is_alive()
+
     def result(self, seconds=20):
         self._thread.join(scaled(seconds))
         assert not self._thread.is_alive(), "the other thread did not finish"

@@ -78,6 +78,17 @@ START_TEST(heartbeats_go_to_edges_and_workers_each_second)
 }
 END_TEST
 
+START_TEST(a_heartbeat_is_answered_where_it_came_from)
+{
+    rig_join_edge(s_rig, 1);
+    rig_forget(s_rig);
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 0");
+    rig_expect(s_rig, "edge 60 HB 0 " BOOT);
+    rig_edge(s_rig, 8, "HB e1 " EPOCH " 0"); // the other connection has its own beats
+    rig_expect_no(s_rig, "edge * HB*");
+}
+END_TEST
+
 START_TEST(commands_that_a_broken_connection_lost_are_sent_again_from_lastc)
 {
     rig_join_edge(s_rig, 1);
@@ -411,6 +422,7 @@ int main(void)
     tcase_add_checked_fixture(all, s_set_up, s_tear_down);
     tcase_add_test(all, a_new_edge_is_asked_to_announce_everything);
     tcase_add_test(all, another_major_version_is_refused_with_both_named);
+    tcase_add_test(all, a_heartbeat_is_answered_where_it_came_from);
     tcase_add_test(all, a_stranger_is_asked_who_it_is_but_not_often);
     tcase_add_test(all,
                    all_services_are_told_after_welcome_and_a_missing_one_each_second);
