@@ -18,6 +18,7 @@ enum {
     RUNS_MAX = 8, // MHD_run calls for one daemon in one turn
     LINGER_MS = 2000,
     LINGER_MAX = 4 * 1024 * 1024, // bytes
+    REFUSED_MAX = 8, // refused connections that linger: they are beyond all limits
 };
 
 /* ---- lingering: reading on after a bare answer ---- */
@@ -27,6 +28,7 @@ struct s_linger {
     struct timer timer;
     struct loop_task release;
     struct loop *loop;
+    bool refused; // counted in the loop
     int fd;
     size_t read; // bytes
     int unsent;  // bytes, when the timer was last due
@@ -45,6 +47,7 @@ static void s_linger_end(struct s_linger *self)
     loop_unwatch(self->loop, self->fd);
     close(self->fd);
     self->fd = -1;
+    self->loop->refused -= self->refused;
     self->release.run = s_linger_release;
     loop_defer(self->loop, &self->release);
 }
@@ -78,7 +81,7 @@ static void s_linger_due(struct timer *timer, int64_t now_ms)
 }
 
 /* Takes over fd. */
-static void s_linger_start(struct loop *loop, int fd)
+static void s_linger_start(struct loop *loop, int fd, bool refused)
 {
     struct s_linger *self = mem_new(struct s_linger);
     self->loop = loop;
@@ -91,6 +94,8 @@ static void s_linger_start(struct loop *loop, int fd)
         free(self);
         return;
     }
+    self->refused = refused;
+    loop->refused += refused;
     timer_start(&loop->timers, &self->timer, loop->now_ms + LINGER_MS);
 }
 
@@ -117,7 +122,7 @@ static void s_linger_on_copy(struct http_connection *self)
     self->watched = false;
     self->lingers = true;
     if (copy >= 0)
-        s_linger_start(loop, copy);
+        s_linger_start(loop, copy, false);
 }
 
 void http_connection_reject(struct http_connection *self, int status, const char *why)
@@ -129,7 +134,10 @@ void http_connection_reject(struct http_connection *self, int status, const char
 void http_server_reject(struct http_server *self, int fd, int status, const char *why)
 {
     s_send_bare(fd, status, why);
-    s_linger_start(self->loop, fd);
+    if (self->loop->refused < REFUSED_MAX)
+        s_linger_start(self->loop, fd, true);
+    else
+        close(fd); // descriptors that are left belong to those who were taken
 }
 
 /* ---- connections ---- */

@@ -93,7 +93,9 @@ void http_server_add(struct http_server *self, int fd, const union http_address 
 void http_server_run(struct http_server *self);
 /* Connections that MHD holds. */
 size_t http_server_count(const struct http_server *self);
-/* Answer with a refusal on a bare socket and close it; for limits at accept. */
+/* Answer with a refusal on a bare socket and close it; for limits at accept.  At most 8
+ * of them stay until it is read, so that the descriptors last for those who were taken.
+ */
 void http_server_reject(struct http_server *self, int fd, int status, const char *why);
 
 /* The head of the request; valid until http_forget_head or the exchange is over. */

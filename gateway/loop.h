@@ -26,6 +26,7 @@ struct loop {
     struct timer_wheel timers;
     struct loop_task *tasks; // of this turn
     bool again;              // do not sleep before the next turn
+    unsigned refused;        // sockets that wait until their refusal is read
 };
 
 /* 0 or a negative errno. */
