@@ -204,8 +204,27 @@ static void s_beat(struct bus *self)
     self->unreported_records = self->unreported_bytes = 0;
 }
 
+/* A worker that stands still holds its clients and all they sent.  Nothing but a new
+ * process helps them, and the core shows where it stood. */
+static void s_watch_workers(struct bus *self)
+{
+    for (unsigned at = 0; at < self->options.workers; at++) {
+        uint64_t turns =
+            atomic_load_explicit(&self->ports[at].turns, memory_order_relaxed);
+        if (!hang_look(&self->of_worker[at].hang, turns, self->now_ms,
+                       self->options.worker_timeout_ms))
+            continue;
+        log_error("worker_hangs", "worker=%u standing_ms=%lld limit_ms=%lld", at,
+                  (long long)self->of_worker[at].hang.standing_ms,
+                  (long long)self->options.worker_timeout_ms);
+        log_flush();
+        abort();
+    }
+}
+
 static void s_tick(struct bus *self)
 {
+    s_watch_workers(self);
     if (self->state != BUS_AWAY && self->now_ms - self->heard_ms > SILENCE_MS)
         s_reconnect(self);
     if (self->state == BUS_AWAY || self->must_greet)
@@ -398,10 +417,8 @@ static void s_turn(struct bus *self)
     (void)s_flush_outbox(self);
     for (unsigned at = 0; at < self->options.workers; at++) {
         struct bus_lane *lane = &self->ports[at].to_worker;
-        if (self->lost >> at & 1 && lane->waiting == 0) {
-            bus_lane_send(lane, bus_item_new(BUS_LOST, NULL, 0));
-            self->lost &= ~(UINT64_C(1) << at);
-        }
+        if (bus_lane_bytes(lane) == 0)
+            bus_overflow_clear(&self->of_worker[at].lost);
         bus_lane_wake(lane);
     }
 }
@@ -422,6 +439,7 @@ static void s_say_bye(struct bus *self)
 static void *s_thread(void *context)
 {
     struct bus *self = context;
+    (void)pthread_setname_np(pthread_self(), "bus");
     self->context = zmq_ctx_new();
     zmq_ctx_set(self->context, ZERO_COPY_RECEIVE, 0);
     s_open_sockets(self);
@@ -445,6 +463,7 @@ struct bus *bus_new(const struct bus_options *options)
     self->topics = bus_topics_new(options->workers);
     self->answers = bus_answers_new(ANSWERS_MAX, ANSWERS_MS);
     self->ports = mem_alloc(options->workers * sizeof *self->ports);
+    self->of_worker = mem_alloc(options->workers * sizeof *self->of_worker);
     for (unsigned at = 0; at < options->workers; at++)
         bus_port_init(&self->ports[at], self->wake_fd, options->wake_workers[at]);
     s_make_epoch(self);
@@ -475,8 +494,10 @@ void bus_destroy(struct bus **self_p)
     if (!self)
         return;
     bus_stop(self);
-    for (unsigned at = 0; at < self->options.workers; at++)
+    for (unsigned at = 0; at < self->options.workers; at++) {
         bus_port_clear(&self->ports[at]);
+        bus_overflow_clear(&self->of_worker[at].lost);
+    }
     while (self->outbox) {
         struct bus_item *item = self->outbox;
         self->outbox = item->next;
@@ -487,6 +508,7 @@ void bus_destroy(struct bus **self_p)
     bus_answers_destroy(&self->answers);
     close(self->wake_fd);
     free(self->ports);
+    free(self->of_worker);
     free(self);
     *self_p = NULL;
 }

@@ -17,7 +17,9 @@ struct bus_options {
     const char *edge_name;
     int64_t orphan_ms;
     unsigned workers;
-    const int *wake_workers; // eventfd of each worker
+    const int *wake_workers;   // eventfd of each worker
+    size_t worker_queue;       // bytes that may wait for one worker
+    int64_t worker_timeout_ms; // a worker that stands still for longer ends the process
 };
 
 struct bus *bus_new(const struct bus_options *options);

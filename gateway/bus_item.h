@@ -19,7 +19,8 @@ enum bus_item_kind {
     BUS_COMMAND,   // blob is a record from the broker
     BUS_LINK_DOWN, // emit nothing: it will be announced
     BUS_ANNOUNCE,  // announce every channel (full) or what is unacknowledged, then emit
-    BUS_LOST,      // publications were dropped: the worker was too far behind
+    BUS_LOST,      // publications were dropped here: the worker was too far behind
+    BUS_SLOW,      // so was a command for the channel whose id is data
     BUS_EPOCH,     // end every channel; data is the new prefix of ids
 };
 

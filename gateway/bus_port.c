@@ -12,7 +12,12 @@ static size_t s_weight(const struct bus_item *item)
 
 static void s_lane_init(struct bus_lane *self, int wake_fd)
 {
-    *self = (struct bus_lane){.ring = ring_new(LANE_ITEMS), .wake_fd = wake_fd};
+    self->ring = ring_new(LANE_ITEMS);
+    self->wake_fd = wake_fd;
+    self->first = self->last = NULL;
+    self->sent = 0;
+    self->pushed = false;
+    atomic_init(&self->received, 0);
 }
 
 static void s_lane_clear(struct bus_lane *self)
@@ -31,6 +36,7 @@ void bus_port_init(struct bus_port *self, int wake_bus, int wake_worker)
 {
     s_lane_init(&self->to_bus, wake_bus);
     s_lane_init(&self->to_worker, wake_worker);
+    atomic_init(&self->turns, 0);
 }
 
 void bus_port_clear(struct bus_port *self)
@@ -43,9 +49,9 @@ void bus_lane_send(struct bus_lane *self, struct bus_item *item)
 {
     self->pushed = true;
     item->next = NULL;
+    self->sent += s_weight(item);
     if (!self->first && ring_push(self->ring, item))
         return;
-    self->waiting += s_weight(item);
     if (self->last)
         self->last->next = item;
     else
@@ -57,11 +63,9 @@ static void s_move_waiting(struct bus_lane *self)
 {
     while (self->first) {
         struct bus_item *item = self->first, *next = item->next;
-        size_t weight = s_weight(item); // the receiver may free it at once
         if (!ring_push(self->ring, item))
             return;
         self->pushed = true;
-        self->waiting -= weight;
         self->first = next;
         if (!next)
             self->last = NULL;
@@ -80,5 +84,16 @@ void bus_lane_wake(struct bus_lane *self)
 
 struct bus_item *bus_lane_receive(struct bus_lane *self)
 {
-    return ring_pop(self->ring);
+    struct bus_item *item = ring_pop(self->ring);
+    if (item) {
+        size_t received = atomic_load_explicit(&self->received, memory_order_relaxed);
+        atomic_store_explicit(&self->received, received + s_weight(item),
+                              memory_order_relaxed);
+    }
+    return item;
+}
+
+size_t bus_lane_bytes(const struct bus_lane *self)
+{
+    return self->sent - atomic_load_explicit(&self->received, memory_order_relaxed);
 }

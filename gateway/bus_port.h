@@ -5,20 +5,25 @@
 #include "common/ring.h"
 #include "gateway/bus_item.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* One direction. */
 struct bus_lane {
     struct ring *ring;
     int wake_fd; // eventfd of the receiver; written once a turn by bus_lane_wake
     struct bus_item *first, *last; // sender's side: what the ring did not take
-    size_t waiting;                // bytes of those
+    size_t sent;                   // bytes, since the beginning
     bool pushed;                   // since the last wake
+    char apart[64];         // what the receiver writes is on a cache line of its own
+    atomic_size_t received; // bytes, since the beginning
 };
 
 struct bus_port {
     struct bus_lane to_bus, to_worker;
+    atomic_uint_fast64_t turns; // of the worker's loop; 0: it does not run
 };
 
 /* wake_bus, wake_worker: eventfds; borrowed. */
@@ -31,5 +36,7 @@ void bus_lane_send(struct bus_lane *self, struct bus_item *item);
 /* Sender, once a turn: moves what waits and wakes the receiver if there is something for
  * it. */
 void bus_lane_wake(struct bus_lane *self);
+/* Sender: bytes that the receiver has not taken yet. */
+size_t bus_lane_bytes(const struct bus_lane *self);
 /* Receiver: the next item, the caller's; NULL when there is none. */
 struct bus_item *bus_lane_receive(struct bus_lane *self);

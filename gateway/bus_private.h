@@ -5,7 +5,9 @@
 #include "common/wire.h"
 #include "gateway/bus.h"
 #include "gateway/bus_answers.h"
+#include "gateway/bus_overflow.h"
 #include "gateway/bus_topics.h"
+#include "gateway/hang.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -43,7 +45,10 @@ struct bus {
     bool announce_is_full;
     unsigned ending; // workers that have not ended the old epoch
     bool was_joined;
-    uint64_t lost; // workers, as bits, for whom publications were dropped
+    struct bus_of_worker {
+        struct bus_overflow lost;
+        struct hang hang;
+    } * of_worker; // what this thread knows of each worker
     struct bus_topics *topics;
     struct bus_answers *answers;
 };

@@ -9,9 +9,9 @@
 
 /* ---- to workers ---- */
 
-/* The bus thread waits for nobody: a worker that is too far behind loses publications,
- * and is told; everything else is bounded by windows or answers. */
-enum { LANE_BYTES_MAX = 64 * 1024 * 1024 };
+/* The bus thread waits for nobody.  What a worker that is too far behind has no room for
+ * is a gap, where it is a publication; else its sender is told, where it asked, or the
+ * channel is closed.  Acknowledgements and the like are bounded by the windows. */
 
 static void s_give(struct bus *self, unsigned worker, struct blob *blob)
 {
@@ -20,13 +20,9 @@ static void s_give(struct bus *self, unsigned worker, struct blob *blob)
     bus_lane_send(&self->ports[worker].to_worker, item);
 }
 
-/* Bits of those workers that can take more. */
-static uint64_t s_with_room(const struct bus *self, uint64_t workers)
+static bool s_has_room(const struct bus *self, unsigned worker)
 {
-    for (unsigned at = 0; at < self->options.workers; at++)
-        if (self->ports[at].to_worker.waiting > LANE_BYTES_MAX)
-            workers &= ~(UINT64_C(1) << at);
-    return workers;
+    return bus_lane_bytes(&self->ports[worker].to_worker) <= self->options.worker_queue;
 }
 
 static void s_give_bits(struct bus *self, uint64_t workers, const void *data, size_t size)
@@ -47,7 +43,7 @@ static uint64_t s_all(const struct bus *self)
 }
 
 /* The worker that has a channel, or -1 when the id is not of this edge's life. */
-static int s_worker_of(const struct bus *self, struct wire_text id)
+static int s_worker_of(const struct bus *self, struct wire_text id, uint64_t *number_out)
 {
     size_t prefix = strlen(self->prefix);
     uint64_t number = 0;
@@ -61,6 +57,7 @@ static int s_worker_of(const struct bus *self, struct wire_text id)
             return -1;
         number = number << 4 | (uint64_t)(digit ? c - '0' : c - 'a' + 10);
     }
+    *number_out = number;
     return (int)(number % self->options.workers);
 }
 
@@ -100,13 +97,33 @@ static void s_miss(struct bus *self, struct wire_text id, uint64_t c)
         bus_answer(self, newest, &answer);
 }
 
-/* One of the command's channels cannot be reached now. */
-static void s_refuse(struct bus *self, uint64_t c)
+/* A channel as a command names it. */
+struct s_target {
+    struct wire_text id;
+    uint64_t number;
+    int worker; // -1: not of this edge's life
+};
+
+static struct s_target s_target(const struct bus *self, struct wire_text id)
+{
+    struct s_target target = {.id = id};
+    target.worker = s_worker_of(self, id, &target.number);
+    return target;
+}
+
+/* Command c does not fit for one of its channels.  asked: its sender wants an answer. */
+static void s_refuse(struct bus *self, const struct s_target *target, uint64_t c,
+                     bool asked)
 {
     struct bus_answer answer;
     uint64_t newest;
-    log_warn("bus_full", "c=%llu", (unsigned long long)c);
-    if (bus_answers_end(self->answers, c, "full", &answer, &newest))
+    struct bus_of_worker *worker = &self->of_worker[target->worker];
+    log_warn("worker_queue_full", "worker=%d c=%llu", target->worker,
+             (unsigned long long)c);
+    if (!asked && bus_overflow_channel(&worker->lost, target->number))
+        bus_lane_send(&self->ports[target->worker].to_worker,
+                      bus_item_new(BUS_SLOW, target->id.data, target->id.size));
+    if (asked && bus_answers_end(self->answers, c, "full", &answer, &newest))
         bus_answer(self, newest, &answer);
 }
 
@@ -128,20 +145,20 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
 {
     uint64_t workers = 0;
     unsigned parts = 0;
-    if (wire_option(record, 3, "reply").data)
+    bool asked = wire_option(record, 3, "reply").data != NULL;
+    if (asked)
         for (struct wire_text list = record->token[2]; list.size > 0; parts++)
             (void)s_next_channel(&list);
     if (!s_book(self, record, 3, c, parts))
         return;
     for (struct wire_text list = record->token[2]; list.size > 0;) {
-        struct wire_text id = s_next_channel(&list);
-        int worker = s_worker_of(self, id);
-        if (worker < 0)
-            s_miss(self, id, c);
-        else if (s_with_room(self, UINT64_C(1) << worker) == 0)
-            s_refuse(self, c);
+        struct s_target target = s_target(self, s_next_channel(&list));
+        if (target.worker < 0)
+            s_miss(self, target.id, c);
+        else if (!s_has_room(self, (unsigned)target.worker))
+            s_refuse(self, &target, c, asked);
         else
-            workers |= UINT64_C(1) << worker;
+            workers |= UINT64_C(1) << target.worker;
     }
     s_give_bits(self, workers, data, size);
 }
@@ -149,17 +166,23 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
 static void s_for_channel(struct bus *self, const struct wire_record *record, uint64_t c,
                           const void *data, size_t size)
 {
-    int worker = s_worker_of(self, record->token[2]);
+    struct s_target target = s_target(self, record->token[2]);
+    bool is_ours =
+        wire_is(record->token[0], "RESEND") || wire_is(record->token[0], "BOUND");
     if (!s_book(self, record, 3, c, 1))
         return;
-    if (worker < 0) {
-        s_miss(self, record->token[2], c);
+    if (target.worker < 0) {
+        s_miss(self, target.id, c);
+        return;
+    }
+    if (!is_ours && !s_has_room(self, (unsigned)target.worker)) {
+        s_refuse(self, &target, c, wire_option(record, 3, "reply").data != NULL);
         return;
     }
     if (wire_is(record->token[0], "SUB") && record->count > 3)
         bus_topics_add(self->topics, record->token[3].data, record->token[3].size,
-                       (unsigned)worker);
-    s_give_bits(self, UINT64_C(1) << worker, data, size);
+                       (unsigned)target.worker);
+    s_give_bits(self, UINT64_C(1) << target.worker, data, size);
 }
 
 /* Nobody here wants it any more: the broker missed an earlier TUNSUB. */
@@ -172,16 +195,33 @@ static void s_decline(struct bus *self, struct wire_text topic)
     bus_post(self, &header);
 }
 
+/* Those of these workers that have room; the others are told of a gap, at its place. */
+static uint64_t s_with_room(struct bus *self, uint64_t workers)
+{
+    for (unsigned at = 0; at < self->options.workers; at++) {
+        struct bus_overflow *lost = &self->of_worker[at].lost;
+        if (!(workers >> at & 1))
+            continue;
+        if (s_has_room(self, at)) {
+            bus_overflow_passes(lost);
+            continue;
+        }
+        workers &= ~(UINT64_C(1) << at);
+        if (bus_overflow_topics(lost))
+            bus_lane_send(&self->ports[at].to_worker, bus_item_new(BUS_LOST, NULL, 0));
+    }
+    return workers;
+}
+
 static void s_publish(struct bus *self, const struct wire_record *record,
                       const void *data, size_t size)
 {
+    bool is_pub = wire_is(record->token[0], "PUB");
     uint64_t workers =
         bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
-    if (workers == 0 && wire_is(record->token[0], "PUB"))
+    if (workers == 0 && is_pub)
         s_decline(self, record->token[2]);
-    uint64_t fit = s_with_room(self, workers);
-    self->lost |= workers & ~fit;
-    s_give_bits(self, fit, data, size);
+    s_give_bits(self, is_pub ? s_with_room(self, workers) : workers, data, size);
 }
 
 static void s_command(struct bus *self, const struct wire_record *record, uint64_t c,

@@ -100,6 +100,8 @@ static void s_make_bus(struct gateway *self, const char *const *brokers, size_t 
         .orphan_ms = self->settings.orphan_ms,
         .workers = self->settings.workers,
         .wake_workers = self->wake_fds,
+        .worker_queue = self->settings.worker_queue,
+        .worker_timeout_ms = self->settings.worker_timeout_ms,
     };
     self->bus = bus_new(&options);
 }

@@ -47,6 +47,12 @@ const struct conf_setting gateway_conf_table[] = {
     TIME("orphan", "60s", 1000, HOUR,
          "Without a broker for so long, all channels are closed."),
     COUNT("workers", "0", 0, 64, "Worker threads; 0: one for each core."),
+    TIME("worker-timeout", "5s", 3000, HOUR,
+         "A worker thread that stands still for so long ends the process."),
+    SIZE("worker-queue", "64MiB", MIB, TIB,
+         "Bytes from the bus that wait for one worker thread; above it publications "
+         "become "
+         "gaps, and other commands are refused or close their channel."),
     COUNT("daemons", "16", 1, 256,
           "HTTP daemons of each worker; a held answer costs time in proportion to "
           "connections "
@@ -144,6 +150,7 @@ static void s_read_sizes(struct gateway_settings *self, const struct conf *conf)
     self->drained_at = (size_t)conf_number(conf, "drained-at");
     self->window_events = (size_t)conf_number(conf, "window-events");
     self->window_bytes = (size_t)conf_number(conf, "window-bytes");
+    self->worker_queue = (size_t)conf_number(conf, "worker-queue");
     /* The windows of a service are shared out among the workers. */
     self->service_events =
         (size_t)conf_number(conf, "service-window-events") / self->workers + 1;
@@ -168,6 +175,7 @@ static void s_read_times(struct gateway_settings *self, const struct conf *conf)
     self->sse_comment_ms = conf_number(conf, "sse-comment");
     self->drain_grace_ms = conf_number(conf, "drain-grace");
     self->orphan_ms = conf_number(conf, "orphan");
+    self->worker_timeout_ms = conf_number(conf, "worker-timeout");
 }
 
 static void s_read_proxies(struct gateway_settings *self, const struct conf *conf)

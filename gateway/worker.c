@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -129,10 +130,17 @@ static void s_turn(struct worker *self)
 static void *s_thread(void *context)
 {
     struct worker *self = context;
+    uint64_t turns = 0;
+    char name[16];
+    snprintf(name, sizeof name, "worker-%u", self->options.index % 100);
+    (void)pthread_setname_np(pthread_self(), name);
     self->host.scratch = self->scratch;
     acceptor_start(self->options.acceptor, &self->loop, self->server, self->admission);
-    while (!atomic_load(&self->stop))
+    while (!atomic_load(&self->stop)) {
+        atomic_store_explicit(&self->options.port->turns, ++turns, memory_order_relaxed);
         s_turn(self);
+    }
+    atomic_store_explicit(&self->options.port->turns, 0, memory_order_relaxed);
     out_queue_release_spare();
     return NULL;
 }

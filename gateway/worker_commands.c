@@ -468,6 +468,15 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
         s_for_channel(self, &command);
 }
 
+/* A command for the channel was dropped: the client would see a hole. */
+static void s_end_slow(struct worker_commands *self, const struct bus_item *item)
+{
+    struct wire_text id = {item->data, item->size};
+    struct channel *channel = s_channel(self, id);
+    if (channel && channel->carried)
+        channel->carrier->end(channel, "slow");
+}
+
 void worker_commands_take(struct worker_commands *self, const struct bus_item *item)
 {
     switch (item->kind) {
@@ -482,6 +491,9 @@ void worker_commands_take(struct worker_commands *self, const struct bus_item *i
         break;
     case BUS_LOST:
         hub_lost_all(self->hub);
+        break;
+    case BUS_SLOW:
+        s_end_slow(self, item);
         break;
     case BUS_EPOCH:
         s_end_epoch(self, item);

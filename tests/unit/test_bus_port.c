@@ -23,7 +23,7 @@ START_TEST(items_wait_in_order_when_the_ring_is_full)
     bus_port_init(&port, fd, fd);
     for (uint64_t at = 0; at < 40000; at++)
         bus_lane_send(&port.to_bus, s_numbered(at));
-    ck_assert_uint_gt(port.to_bus.waiting, 0);
+    ck_assert_ptr_nonnull(port.to_bus.first);
     for (uint64_t at = 0; at < 40000; at++) {
         struct bus_item *item = bus_lane_receive(&port.to_bus);
         if (!item) {
@@ -34,8 +34,35 @@ START_TEST(items_wait_in_order_when_the_ring_is_full)
         ck_assert_uint_eq(item->c, at);
         bus_item_destroy(&item);
     }
-    ck_assert_uint_eq(port.to_bus.waiting, 0);
+    ck_assert_ptr_null(port.to_bus.first);
     bus_port_clear(&port);
+    close(fd);
+}
+END_TEST
+
+START_TEST(bytes_count_in_the_ring_and_behind_it_until_they_are_received)
+{
+    struct bus_port port;
+    char data[1000] = {0};
+    struct blob *blob = blob_new(data, sizeof data);
+    int fd = eventfd(0, EFD_NONBLOCK);
+    bus_port_init(&port, fd, fd);
+    ck_assert_uint_eq(bus_lane_bytes(&port.to_worker), 0);
+    for (uint64_t at = 0; at < 20000; at++) {
+        struct bus_item *item = bus_item_new(BUS_COMMAND, NULL, 0);
+        item->blob = blob_ref(blob);
+        bus_lane_send(&port.to_worker, item);
+    }
+    ck_assert_ptr_nonnull(port.to_worker.first);
+    ck_assert_uint_ge(bus_lane_bytes(&port.to_worker), 20000 * sizeof data);
+    for (uint64_t at = 0; at < 20000; at++) {
+        bus_lane_wake(&port.to_worker);
+        struct bus_item *item = bus_lane_receive(&port.to_worker);
+        bus_item_destroy(&item);
+    }
+    ck_assert_uint_eq(bus_lane_bytes(&port.to_worker), 0);
+    bus_port_clear(&port);
+    blob_unref(&blob);
     close(fd);
 }
 END_TEST
@@ -114,6 +141,7 @@ int main(void)
     TCase *tests = tcase_create("bus_port");
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, items_wait_in_order_when_the_ring_is_full);
+    tcase_add_test(tests, bytes_count_in_the_ring_and_behind_it_until_they_are_received);
     tcase_add_test(tests, what_was_not_received_is_freed);
     tcase_add_test(tests, a_wake_is_written_only_when_there_is_something_to_receive);
     tcase_add_test(tests, a_thread_receives_what_another_sends_in_order);
