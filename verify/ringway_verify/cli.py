@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import pathlib
 import sys
 
 from . import await_logs, report, run, verdict
@@ -104,6 +105,8 @@ def _run(one):
     one.add_argument("--service", default="verify", help="where the route leads")
     one.add_argument("--workers", type=between(int, 1, 100), default=3)
     one.add_argument("--kind", choices=("binding", "raw"), default="binding")
+    one.add_argument("--named", action="store_true",
+                     help="workers join with names that outlive their processes")
     one.add_argument("--fault", type=run.Action.fault, action="append", default=[],
                      metavar="COMMAND@SECONDS", help="a command for the shell, and when")
     one.add_argument("--kill", type=run.Action.kill, action="append", default=[],
@@ -157,7 +160,7 @@ def say_aside(text):
 def worker(options):
     from . import worker_binding, worker_raw  # they need ZeroMQ, the rest does not
     kind = worker_raw if options.kind == "raw" else worker_binding
-    log = Log(options.log, options.name or "worker")
+    log = Log(options.log, options.name or pathlib.Path(options.log).stem)
     check = options.kind == "binding" and not options.no_check
     log.write("start", kind=options.kind, service=options.service, name=options.name,
               window=options.window, check=int(check), pid=os.getpid())

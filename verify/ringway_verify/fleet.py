@@ -26,6 +26,7 @@ class Place:
     def __init__(self, number, carrier):
         self.number, self.carrier = number, carrier
         self.talk = None
+        self.was_open = carrier == "poll"  # open when it is answered, and over then
         self.wait = BACKOFF[0]
         self.tries = 0
 
@@ -76,6 +77,7 @@ class Fleet:
     def opened(self, talk):
         self.opens += 1
         self._of[talk].wait = BACKOFF[0]
+        self._of[talk].was_open = True
 
     def received(self, talk):
         self.got += 1
@@ -145,8 +147,7 @@ class Fleet:
         return self.events >= self._options.events and now - began >= self._options.seconds
 
     def _look_ready(self):
-        if not self._ready and all(p.talk and p.talk.state == "open" or p.carrier == "poll"
-                                   for p in self._places):
+        if not self._ready and all(place.was_open for place in self._places):
             self._ready = True
             self._say("ready channels=%d run=%s" % (len(self._places), self._run))
 

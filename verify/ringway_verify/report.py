@@ -41,6 +41,7 @@ def _allowed(findings):
         (counts["closes_repeated"], "closes handled again, for the same reason"),
         (counts["on_lost_edges"], "channels of gateways that were lost"),
         (counts["unjudged"], "messages sent too late for the gateway to have read them"),
+        (counts["unanswered"], "closes of clients that the gateway did not answer in 40 s"),
         (counts["unborn"], "channels that ended before any worker heard of them"),
         (counts["sends_refused"], "sends to clients that were refused, and the worker told"),
         (counts["at_most_once"], "plain sends lost with the broker"),
@@ -82,7 +83,7 @@ def as_json(verdict):
         "exceptions": len(findings.exceptions),
         "counts": {name: findings.counts[name] for name in (
             "channels", "sent", "events", "received", "duplicates", "closes_repeated",
-            "on_lost_edges", "unjudged", "unborn", "sends_refused", "at_most_once")},
+            "on_lost_edges", "unjudged", "unanswered", "unborn", "sends_refused", "at_most_once")},
         "announced": dict(findings.announced),
         "refused": dict(findings.refused),
         "holes": verdict.holes,

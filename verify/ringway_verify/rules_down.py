@@ -19,6 +19,9 @@ def judge(history, lost, findings):
             _echoes(history, channel, client, is_lost, findings)
         elif client.carrier == "stream" and not is_lost:
             _tail(channel, client, numbers, findings)
+        elif client.end and client.end.get("code") == "200" and not client.got:
+            findings.violation("gap", channel, 1, "an answer without what the worker sent",
+                               [client.end, *channel.sends.values()])
 
 
 def _received(channel, numbers, line, findings):

@@ -148,6 +148,8 @@ def _end(channel, client, is_lost, findings):
         findings.violation("cut", channel, None, "the connection broke", [end])
     elif end is client.refused:
         findings.refused[end.get("status") or end.get("error")] += 1
+    elif end.get("who") == "client" and end.get("clean") == "0":
+        findings.counts["unanswered"] += 1
     elif end.get("who") == "gateway" and client.carrier != "poll":
         findings.announced[end.get("code")] += 1
 

@@ -134,7 +134,8 @@ class Run:
         for number in range(1, one.workers + 1):
             name = "worker%d" % number
             words = ["worker", "--bus", one.bus, "--service", one.service, "--kind", one.kind,
-                     "--name", name, "--log", str(self._folder / (name + ".log"))]
+                     "--log", str(self._folder / (name + ".log"))]
+            words += ["--name", name] if one.named else []
             self._workers.append(Child(self._folder, name, words))
         for worker in self._workers:
             worker.wait_ready()
