@@ -15,6 +15,7 @@ from ringway_verify import (await_logs, cli, http_answer, log, naming, report, r
                             verdict, websocket)
 
 A, B, C = "a-1-000001", "b-2-000002", "clients-3-000003"  # two workers, the clients
+RUN = "abcdef"
 EDGE = "edge1.0123456789abcdef"
 WS, STREAM = "abcdef-w1-0", "abcdef-s2-100"
 CHAN = {WS: EDGE + ".1", STREAM: EDGE + ".2"}
@@ -79,7 +80,7 @@ def stream(by=A, count=3):
 
 def whole(*steps, a=None, b=None, left=1):
     """The logs of two workers and the clients around what happened."""
-    return [a or worker(A), joined(A, 1), b or worker(B), joined(B, 1), Step(C, "start", run="x"),
+    return [a or worker(A), joined(A, 1), b or worker(B), joined(B, 1), Step(C, "start", run=RUN),
             *steps, Step(C, "done"), Step(A, "stop", left=left), Step(B, "stop", left=1)]
 
 
@@ -223,6 +224,11 @@ class UpTest(JudgeCase):
         steps = whole(*talk(), event(B, "open", STREAM), event(B, "close", STREAM))
         self.assert_finds("unknown", steps)
 
+    def test_channels_of_other_clients_are_not_judged(self):
+        other = [Step(A, what, chan=EDGE + ".9", key="012345-w1-0") for what in ("adopt", "close")]
+        found = self.assert_holds(whole(*other, *talk()))
+        self.assertEqual(found.findings.counts["foreign"], 1)
+
     def test_what_a_process_calls_odd_is_odd(self):
         self.assert_finds("odd", whole(*talk(), Step(A, "odd", chan=CHAN[WS], why="payload")))
 
@@ -259,6 +265,9 @@ class DuplicateTest(JudgeCase):
         steps = without(self.moved_to_b(3), A, "stop")
         self.assert_finds("duplicate", steps)
         self.assert_holds(steps, "--window", "3")
+
+    def test_a_worker_that_never_acknowledges_leaves_everything_to_be_handled_again(self):
+        self.assert_holds(self.moved_to_b(3, a=worker(A, **{"never-ack": 1})))
 
     def test_a_worker_that_joins_again_has_lost_what_it_had_not_acknowledged(self):
         steps = self.moved_to_b(2)

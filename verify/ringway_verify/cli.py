@@ -111,7 +111,7 @@ def _run(one):
                      metavar="COMMAND@SECONDS", help="a command for the shell, and when")
     one.add_argument("--kill", type=run.Action.kill, action="append", default=[],
                      metavar="PID[:SIGNAL]@SECONDS",
-                     help="a signal, KILL if it is not named, to a process or to worker1, worker2 …")
+                     help="a signal, KILL if none is named, to a process or to worker1 …")
     one.add_argument("--wait", action="store_true", help="go on until Enter is pressed")
     one.add_argument("--log", metavar="DIR", help="keep the logs here")
     one.add_argument("--json", action="store_true")
@@ -163,7 +163,8 @@ def worker(options):
     log = Log(options.log, options.name or pathlib.Path(options.log).stem)
     check = options.kind == "binding" and not options.no_check
     log.write("start", kind=options.kind, service=options.service, name=options.name,
-              window=options.window, check=int(check), pid=os.getpid())
+              window=options.window, check=int(check), pid=os.getpid(),
+              **{"never-ack": int(options.never_ack)})
     left = kind.run(log, options, lambda: say("ready by=%s" % log.by))
     log.write("stop", left=int(left))
     log.close()

@@ -4,6 +4,7 @@
 import collections
 
 from .log import read
+from .naming import parse_key
 
 
 class Worker:
@@ -19,6 +20,7 @@ class Worker:
         self.window = start.number_of("window") or 64
         self.checks = start.get("check") != "0"
         self.is_raw = start.get("kind") == "raw"
+        self.never_acks = start.get("never-ack") == "1"
         self.joins = []
         self.moved = set()
         self.has_left = False
@@ -29,14 +31,16 @@ class Worker:
 
     def budget(self, window):
         """How many events may be handled again after it."""
+        if self.never_acks:
+            return float("inf")
         times = len(self.breaks) or len(self.moved)
         return times * (window or self.window)
 
-    def lost_after(self, t, until=float("inf")):
-        """Was what it handled at t, perhaps without acknowledging it, given away before `until`?
-        The line that tells a worker so may come later than what another worker does with it."""
-        return any(t <= end for end in self.breaks if end <= until or end == float("inf")) or any(
-            second >= int(t) for second in self.moved)
+    def lost_after(self, t):
+        """Was what it handled at t, perhaps without acknowledging it, given to another?  The line
+        that tells a worker so may come later than what another worker does with it."""
+        return (self.never_acks or any(end >= t for end in self.breaks)
+                or any(second >= int(t) for second in self.moved))
 
 
 class Channel:
@@ -79,7 +83,7 @@ class History:
     def __init__(self):
         self.workers, self.channels, self.clients = {}, {}, {}
         self.of_key = collections.defaultdict(list)  # key -> channels
-        self.odd, self.holes, self.boots = [], [], set()
+        self.odd, self.holes, self.boots, self.runs = [], [], set(), set()
         self._fleets = {}  # by -> done or None
         self._last = collections.defaultdict(float)  # by -> time of its last line
 
@@ -106,6 +110,12 @@ class History:
             self.workers[line.by] = Worker(line)
         else:
             self._fleets[line.by] = None
+            self.runs.add(line.get("run"))
+
+    def is_foreign(self, channel):
+        """Is it from clients whose log we do not have?"""
+        key = parse_key(channel.key)
+        return key is not None and key.run not in self.runs
 
     def _finish(self):
         if not self.workers:

@@ -39,6 +39,7 @@ def _allowed(findings):
         (counts["duplicates"], "events handled again within the window of a worker that died or "
          "joined again"),
         (counts["closes_repeated"], "closes handled again, for the same reason"),
+        (counts["foreign"], "channels of other clients than these, which are not judged"),
         (counts["on_lost_edges"], "channels of gateways that were lost"),
         (counts["unjudged"], "messages sent too late for the gateway to have read them"),
         (counts["unanswered"], "closes of clients that the gateway did not answer in 40 s"),
@@ -82,7 +83,7 @@ def as_json(verdict):
         "violations": kinds,
         "exceptions": len(findings.exceptions),
         "counts": {name: findings.counts[name] for name in (
-            "channels", "sent", "events", "received", "duplicates", "closes_repeated",
+            "channels", "sent", "events", "received", "duplicates", "closes_repeated", "foreign",
             "on_lost_edges", "unjudged", "unanswered", "unborn", "sends_refused", "at_most_once")},
         "announced": dict(findings.announced),
         "refused": dict(findings.refused),

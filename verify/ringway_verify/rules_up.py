@@ -5,6 +5,9 @@ def judge(history, lost, options, findings):
     again = {}  # by -> lines that another handling of the same event followed
     for channel in history.channels.values():
         client = history.clients.get(channel.key)
+        if history.is_foreign(channel):
+            findings.counts["foreign"] += 1
+            continue
         if client is None or history.of_key[channel.key][0] is not channel:
             findings.violation("unknown", channel, None, "no client opened this channel",
                                channel.lines[:2])
@@ -99,7 +102,7 @@ def _budgets(history, again, options, findings):
     for by, pairs in again.items():
         findings.counts["duplicates"] += len(pairs)
         allowed = history.workers[by].budget(options.window)
-        for channel, n, before, line in pairs[allowed:]:
+        for channel, n, before, line in pairs[min(allowed, len(pairs)):]:
             findings.violation("duplicate", channel, n, "%d events of %s were handled again, its "
                                "window allows %d" % (len(pairs), by, allowed), [before, line])
 

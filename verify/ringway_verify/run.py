@@ -59,7 +59,8 @@ def split_time(text):
 
 
 def signal_number(name):
-    number = int(name) if name.isdigit() else getattr(signal, "SIG" + name.removeprefix("SIG"), None)
+    known = getattr(signal, "SIG" + name.removeprefix("SIG"), None)
+    number = int(name) if name.isdigit() else known
     try:
         return signal.Signals(number)
     except ValueError:
