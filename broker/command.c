@@ -104,14 +104,6 @@ static int s_forward(const struct request *request, const struct target *target,
     return result;
 }
 
-/* The edge is not known.  Is it dead, or has it not come back after our own start? */
-static bool s_may_come(const struct core *core, struct wire_text channel)
-{
-    const char *dot = memrchr(channel.data, '.', channel.size);
-    return core->now_ms < core->started_ms + core->settings.edge_lease_ms && dot &&
-           !fence_has(&core->fence, channel.data, (size_t)(dot - channel.data));
-}
-
 struct question *command_question(const struct request *request, struct wire_text subject)
 {
     return answer_wanted(request) ? question_new(&request->core->replies, request->from,
@@ -126,7 +118,7 @@ static void s_refuse(const struct request *request, struct wire_text key, int re
         answer_error_always(request, key, "full", "the queue of the edge is full");
     else if (result == -EMSGSIZE)
         answer_error(request, key, "value", "header: too long to be passed on");
-    else if (!s_may_come(request->core, key))
+    else if (!edge_life_may_come(request->core, key))
         answer_error(request, key, "gone", "no such channel");
 }
 
@@ -144,7 +136,7 @@ int command_one(struct request *request)
     }
     if (command_is_repeated(request))
         return -EALREADY;
-    struct target target = {edge_of_channel(&core->edges, channel), channel, 1};
+    struct target target = {edge_life_expect(core, channel), channel, 1};
     if (!target.edge) {
         s_refuse(request, channel, -ENOENT);
         return -ENOENT;
@@ -180,7 +172,7 @@ static const char *s_split(struct core *core, struct wire_text text,
             return "channels: at most 128";
         if (!channel_id_is_valid(channel))
             return "channels: not the id of one";
-        list->edge[list->count] = edge_of_channel(&core->edges, channel);
+        list->edge[list->count] = edge_life_expect(core, channel);
         list->channel[list->count++] = channel;
         text.data = comma ? comma + 1 : NULL;
         text.size -= comma ? size + 1 : size;

@@ -355,7 +355,7 @@ void core_set_tap(struct core *self, bool watched)
 const struct core_stats *core_measure(struct core *self)
 {
     struct core_stats *stats = &self->stats;
-    stats->edges = self->edges.count;
+    stats->edges = self->edges.count - self->expected;
     stats->workers = self->workers.count;
     stats->services = table_count(&self->services);
     stats->channels = table_count(&self->channels);

@@ -34,6 +34,7 @@ struct core {
     int64_t started_ms;
     char boot[17];
     struct edges edges;
+    size_t expected; // of these edges
     struct fence fence;
     struct fence told; // shared channels whose CLOSE a worker has processed
     struct workers workers;
@@ -75,6 +76,11 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
 void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record);
 /* A stranger is asked to say HELLO. */
 void edge_life_who(struct core *core, uint64_t peer);
+/* May the edge of this channel still come back after our own start? */
+bool edge_life_may_come(const struct core *core, struct wire_text channel);
+/* The edge of a channel; one that may still come is made, so that commands wait for it in
+ * their order.  NULL: there is none.  The id must be valid. */
+struct edge *edge_life_expect(struct core *core, struct wire_text channel);
 /* The edge is dead: its channels are closed, its questions answered, its epoch fenced. */
 void edge_life_bury(struct core *core, struct edge *edge);
 

@@ -2,6 +2,7 @@
  * them. Pure.  docs/protocol/1-bus.md section 5.
  *
  *   (unknown) --HELLO--> attached <--HELLO / send failed--> detached --lease, BYE--> dead
+ *      `--a command, soon after our start--> expected --HELLO--> attached
  */
 #pragma once
 
@@ -14,6 +15,7 @@
 
 enum {
     EDGES_MAX = 10000,
+    EDGES_EXPECTED_MAX = 1000, // that commands wait for
     EDGE_ID_MAX = 64 + 1 + 16, // name.epoch
     EDGE_ASKS_MAX = 100000,    // commands whose answer is awaited
 };
@@ -24,6 +26,7 @@ struct edge {
     struct edges *all;
     uint64_t peer; // its records connection; 0: detached
     bool synced;   // everything it has was announced
+    bool expected; // it did not come yet in this life of the broker; commands wait for it
     struct command_ring ring;
     uint64_t cursor;       // the first command that the socket has not taken yet
     int64_t heard_ms;      // last record on either connection

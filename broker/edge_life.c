@@ -65,7 +65,7 @@ static void s_welcome(struct core *core, struct edge *edge, bool resume)
     wire_add(&header, core->boot);
     wire_add(&header, resume ? "resume" : "sync");
     if (!resume)
-        wire_add_option_u64(&header, "c", edge->ring.next - 1);
+        wire_add_option_u64(&header, "c", edge->cursor - 1);
     edge_say(edge, &header);
     for (struct service *service = service_first(&core->services); service;
          service = service_after(service)) {
@@ -86,6 +86,36 @@ static struct edge *s_meet(struct core *core, const char *id, size_t size)
     command_ring_init(&edge->ring, core->settings.ring_records,
                       core->settings.ring_bytes);
     return edge;
+}
+
+bool edge_life_may_come(const struct core *core, struct wire_text channel)
+{
+    const char *dot = memrchr(channel.data, '.', channel.size);
+    return core->now_ms < core->started_ms + core->settings.edge_lease_ms && dot &&
+           !fence_has(&core->fence, channel.data, (size_t)(dot - channel.data));
+}
+
+struct edge *edge_life_expect(struct core *core, struct wire_text channel)
+{
+    struct edge *edge = edge_of_channel(&core->edges, channel);
+    if (edge || core->expected >= EDGES_EXPECTED_MAX ||
+        !edge_life_may_come(core, channel))
+        return edge;
+    const char *dot = memrchr(channel.data, '.', channel.size);
+    edge = s_meet(core, channel.data, (size_t)(dot - channel.data));
+    if (edge) {
+        edge->expected = true;
+        edge->heard_ms = core->started_ms;
+        core->expected++;
+    }
+    return edge;
+}
+
+/* It has come; what waited for it is what its ring begins with. */
+static void s_arrived(struct core *core, struct edge *edge)
+{
+    core->expected -= edge->expected;
+    edge->expected = false;
 }
 
 /* HELLO edge-name epoch boot lastc proto=RW/1 */
@@ -123,6 +153,8 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
     if (resume) {
         command_ring_trim(&edge->ring, lastc);
         edge->cursor = lastc + 1;
+    } else if (edge->expected) {
+        s_arrived(core, edge);
     } else {
         s_begin_sync(core, edge);
     }
@@ -169,6 +201,7 @@ void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record 
 void edge_life_bury(struct core *core, struct edge *edge)
 {
     struct link *first;
+    s_arrived(core, edge);
     core->stats.lost_edges++;
     fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
     command_abandon(core, edge);

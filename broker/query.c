@@ -157,9 +157,7 @@ static bool s_may_come(struct core *core, struct wire_text id)
     const char *dot = memrchr(id.data, '.', id.size);
     if (edge)
         return !edge->synced;
-    if (fence_has(&core->fence, id.data, (size_t)(dot - id.data)))
-        return false;
-    if (core->now_ms < core->started_ms + core->settings.edge_lease_ms)
+    if (edge_life_may_come(core, id))
         return true;
     /* Whoever is told that the channel is gone must be right: the edge may not come back.
      */

@@ -217,14 +217,54 @@ START_TEST(a_request_in_an_envelope_is_answered_in_it_without_an_id)
 }
 END_TEST
 
-START_TEST(soon_after_the_start_an_unknown_edge_may_still_come)
+START_TEST(soon_after_the_start_commands_wait_for_an_edge_that_may_still_come)
+{
+    struct rig *fresh = rig_new();
+    rig_app(fresh, 3, "SEND " CH("1") " id=1\nfirst");
+    rig_app(fresh, 3, "SUB " CH("1") " news id=2");
+    rig_app(fresh, 3, "SEND " CH("1") "," CH2("1") " id=3\nboth");
+    rig_app(fresh, 3, "SEND " CH("1") " id=1\nfirst");
+    rig_expect_no(fresh, "app 3 *");
+    ck_assert_int_eq((int)core_measure(fresh->core)->edges, 0);
+    rig_join_edge(fresh, 1);
+    ck_assert_int_eq((int)core_measure(fresh->core)->edges, 1);
+    rig_app(fresh, 3, "SEND " CH("1") " id=4\nlast");
+    rig_expect(fresh, "edge 8 WELCOME 0 " BOOT " sync c=0");
+    rig_expect(fresh, "edge 8 SEND 1 " CH("1") " *|first");
+    rig_expect(fresh, "edge 8 SUB 2 " CH("1") " news *");
+    rig_expect(fresh, "edge 8 SEND 3 " CH("1") " *|both");
+    rig_expect(fresh, "edge 8 SEND 4 " CH("1") " *|last");
+    rig_edge(fresh, 8, "OK 1");
+    rig_expect(fresh, "app 3 OK " CH("1") " - 1");
+    rig_destroy(fresh);
+}
+END_TEST
+
+START_TEST(who_waits_for_an_edge_that_does_not_come_is_told_and_it_is_dead)
 {
     struct rig *fresh = rig_new();
     rig_app(fresh, 3, "SEND " CH("1") " id=1\nx");
-    rig_expect_no(fresh, "app 3 *");
+    rig_wait(fresh, 4, "");
+    rig_expect_no(fresh, "app 3 ERR*");
+    rig_wait(fresh, 2, "");
+    rig_expect(fresh, "app 3 ERR " CH("1") " - 1 edge-lost|*");
     rig_join_edge(fresh, 1);
-    rig_app(fresh, 3, "SEND " CH("1") " id=1\nx");
-    rig_expect(fresh, "edge 8 SEND 1 *");
+    rig_expect(fresh, "edge 8 REJECT 0 epoch|*");
+    rig_app(fresh, 3, "SEND " CH2("1") " id=2\nx");
+    rig_expect(fresh, "app 3 ERR " CH2("1") " - 2 gone|*");
+    rig_destroy(fresh);
+}
+END_TEST
+
+START_TEST(commands_wait_for_a_limited_number_of_edges)
+{
+    struct rig *fresh = rig_new();
+    char record[80];
+    for (int n = 0; n < 1001; n++) {
+        snprintf(record, sizeof record, "SEND x%d." EPOCH ".1\nx", n);
+        rig_app(fresh, 3, record);
+    }
+    ck_assert_int_eq((int)core_measure(fresh->core)->ring_records, 1000);
     rig_destroy(fresh);
 }
 END_TEST
@@ -366,7 +406,10 @@ int main(void)
     tcase_add_test(all, answers_are_forgotten_after_ten_minutes);
     tcase_add_test(all, the_death_of_an_edge_answers_what_it_owed);
     tcase_add_test(all, a_request_in_an_envelope_is_answered_in_it_without_an_id);
-    tcase_add_test(all, soon_after_the_start_an_unknown_edge_may_still_come);
+    tcase_add_test(all,
+                   soon_after_the_start_commands_wait_for_an_edge_that_may_still_come);
+    tcase_add_test(all, who_waits_for_an_edge_that_does_not_come_is_told_and_it_is_dead);
+    tcase_add_test(all, commands_wait_for_a_limited_number_of_edges);
     tcase_add_test(all, a_full_ring_refuses_a_send_but_not_acknowledgements);
     tcase_add_test(all, acknowledgements_for_which_there_is_no_room_wait);
     tcase_add_test(all, the_pull_port_takes_commands_and_never_answers);
