@@ -44,14 +44,25 @@ static bool s_speaks_our_version(struct wire_text proto)
            (proto.size == major || proto.data[major] == '.');
 }
 
+/* It is no longer waited for. */
+static void s_arrived(struct core *core, struct edge *edge)
+{
+    core->expected -= edge->expected;
+    edge->expected = false;
+}
+
 /* The edge announces everything again: what it does not name by SYNCED is over. */
 static void s_begin_sync(struct core *core, struct edge *edge)
 {
+    edge->synced = false;
+    if (edge->expected) { // what waited for it is what its ring begins with
+        s_arrived(core, edge);
+        return;
+    }
     command_abandon(core, edge);
     publish_abandon(core, edge);
     command_ring_clear(&edge->ring);
     edge->cursor = edge->ring.next;
-    edge->synced = false;
     for (struct link *at = list_first(&edge->channels); at;
          at = list_after(&edge->channels, at))
         list_item(at, struct channel, of_edge)->unseen = true;
@@ -111,13 +122,6 @@ struct edge *edge_life_expect(struct core *core, struct wire_text channel)
     return edge;
 }
 
-/* It has come; what waited for it is what its ring begins with. */
-static void s_arrived(struct core *core, struct edge *edge)
-{
-    core->expected -= edge->expected;
-    edge->expected = false;
-}
-
 /* HELLO edge-name epoch boot lastc proto=RW/1 */
 void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record *record)
 {
@@ -153,8 +157,6 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
     if (resume) {
         command_ring_trim(&edge->ring, lastc);
         edge->cursor = lastc + 1;
-    } else if (edge->expected) {
-        s_arrived(core, edge);
     } else {
         s_begin_sync(core, edge);
     }
