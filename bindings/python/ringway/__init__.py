@@ -11,13 +11,16 @@
     app.run()
 """
 
-from .app import ENDPOINT, App, Error, Refuse
+from .app import ENDPOINT, App
 from .channel import Channel
+from .errors import Error, Refuse
 from .publisher import Publisher
 from .request import Headers, Request
 from .result import Result
 from .schedule import Timer
 from .wire import event as sse_event
+
+__version__ = "0.1.0"
 
 __all__ = [
     "ENDPOINT", "App", "Channel", "Error", "Headers", "Publisher", "Refuse", "Request", "Result",

@@ -1,11 +1,14 @@
-"""A worker of a service: joins, takes events, acknowledges them, sends."""
+"""A worker of a service: its handlers, what it sends to others than one channel, its life."""
 
-import collections
+from __future__ import annotations
+
+import asyncio
+import inspect
 import logging
 import re
-import signal
 import threading
 import time
+from typing import Any, Callable, Iterable
 
 import zmq
 
@@ -13,40 +16,28 @@ from . import outgoing, wire
 from .channel import Channel
 from .commands import Commands
 from .connection import Connection
-from .request import Request
+from .deliveries import Deliveries
+from .dispatcher import DELIVERIES, Dispatcher
+from .errors import Error
+from .loop import Signals, wait, wait_in_asyncio
+from .membership import Membership
 from .result import Result
-from .schedule import Schedule
+from .schedule import Schedule, Timer
 
 log = logging.getLogger("ringway")
 
 ENDPOINT = "tcp://127.0.0.1:7702"
 
 HEARTBEAT = 1.0  # seconds
-TICK = 0.5  # seconds: the loop looks at its clocks at least so often
-PAUSE = 2.0  # seconds without a turn: the broker may have given us up
+TICK = 0.25  # seconds: the loop looks at its clocks at least so often
 SILENCE = 5.0  # seconds without a record of the broker: a new connection
-CLOSED_MAX = 10000  # ids of closed channels that are remembered
-SEND_BATCH = 64  # channels in one SEND or CHECK: their ids fit a header
+SEND_BATCH = 64  # channels in one SEND: their ids fit a header
 ACK_DELAY = 0.1  # seconds that an acknowledgement may wait for more of them
 
 _SERVICE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-_DELIVERIES = frozenset("OPEN TEXT BIN BODY CLOSE ADOPT SLOW DRAINED".split())
 
 
-class Error(Exception):
-    """The broker refused; `code` is a code of docs/protocol/1-bus.md section 4.5."""
-
-    def __init__(self, code, reason=""):
-        super().__init__("%s: %s" % (code, reason) if reason else code)
-        self.code = code
-        self.reason = reason
-
-
-class Refuse(Exception):
-    """Raise it in on_open or on_message to give the channel to another worker."""
-
-
-class App:
+class App(Membership):
     """One worker of one service.
 
     service   which service it serves, docs/protocol/2-client.md section 1
@@ -54,47 +45,45 @@ class App:
     window    unacknowledged events that it takes, 1 to 10000
     name      a name that outlives the process: its channels come back to it
     grace     seconds that a graceful end may take
+    retry     seconds until an unanswered command is repeated
 
-    run() is one thread and calls every handler.  An event is acknowledged when its handler has
-    returned.  A handler that raises ends its channel: 500, or 1011 on a WebSocket.  call(), and
-    the methods of Channel, may be used from any thread.
+    One thread calls every handler.  An event is acknowledged when its handler has returned, or
+    when what it returned is done: a coroutine, or a concurrent.futures.Future.  A handler that
+    raises ends its channel: 500, or 1011 on a WebSocket.  send(), publish(), call(), call_soon(),
+    later(), every(), stop() and the methods of Channel may be used from any thread.
     """
 
-    def __init__(self, service="default", endpoint=ENDPOINT, window=64, name=None, grace=10.0,
-                 retry=5.0):
+    def __init__(self, service: str = "default", endpoint: str = ENDPOINT, window: int = 64,
+                 name: str | None = None, grace: float = 10.0, retry: float = 5.0) -> None:
         if not _SERVICE.match(service):
             raise ValueError("a service is 1 to 64 of A-Z a-z 0-9 - _ .")
         if not 1 <= window <= 10000:
             raise ValueError("window is 1 to 10000")
+        if name is not None and (name in ("", "-") or len(wire.escape(name)) > 64):
+            raise ValueError("a name has 1 to 64 bytes, and is not -")
         self.service = service
         self.endpoint = endpoint
         self.window = window
         self.name = name
         self.grace = grace
-        self.handlers = {}
-        self.channels = {}  # id -> Channel, those that are ours
-        self.boot = None  # the broker's life
-        self._incarnation = None
-        self._joining = None  # id of the JOIN whose answer we wait for
-        self._joined_once = False
-        self._held = []  # what came since then
-        self._ack = None  # tag of the last event that is done
-        self._closed = collections.OrderedDict()
-        self._checks = {}  # channels to ask about -> when
+        self.handlers: dict[str, Callable[..., Any]] = {}
+        self.channels: dict[str, Channel] = {}  # by id, those that are ours
         self._commands = Commands(self._send_frame, retry)
+        self._deliveries = Deliveries()
+        self._dispatcher = Dispatcher(self, self._deliveries)
         self._connection = None
         self._schedule = Schedule()
         self._thread = None
+        self._tasks = set()
         self._state = "new"  # new, running, leaving, stopped
-        self._leave_by = None
         self._failure = None
-        self._left = False
-        self._acked = self._alive = self._heard = self._said = self._ticked = 0.0
+        self._acked = self._heard = self._said = self._ticked = 0.0
+        super().__init__()
 
     # Handlers of the application.
 
     def _register(name):
-        def decorator(self, function):
+        def decorator(self, function: Callable[..., Any]) -> Callable[..., Any]:
             self.handlers[name] = function
             return function
         decorator.__name__ = name
@@ -115,9 +104,10 @@ class App:
 
     # Commands.
 
-    def publish(self, topic, data, except_=None, binary=None):
+    def publish(self, topic: str, data: str | bytes, except_: Channel | str | None = None,
+                binary: bool | None = None) -> Result:
         """To every subscriber of the topic, but the channel `except_` (a Channel or its id).
-        bytes go as binary WebSocket messages unless binary=False.  Returns a Result."""
+        bytes go as binary WebSocket messages unless binary=False."""
         options = [("except", getattr(except_, "id", except_))]
         if not outgoing.is_text(data, binary):
             options.append(("bin", 1))
@@ -125,9 +115,10 @@ class App:
                                 outgoing.bounded(data))
         return self._post(item)
 
-    def send(self, channels, data, close=False, binary=None):
+    def send(self, channels: Channel | str | Iterable[Channel | str], data: str | bytes,
+             close: bool | int = False, binary: bool | None = None) -> list[Result]:
         """One message to one channel or to many, by Channel or id; they need not be ours.
-        Returns a list of Results, one for each 64 channels; they say how many took it."""
+        Returns a Result for each 64 channels; its options say how many took it."""
         if isinstance(channels, (str, Channel)):
             channels = [channels]
         ids = [getattr(channel, "id", channel) for channel in channels]
@@ -145,48 +136,67 @@ class App:
         self.call(self.command, item.verb, item.tokens, item.options, item.payload, item.result)
         return item.result
 
-    def call(self, function, *arguments):
+    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call function(*arguments) on the application's thread: now if this is it, else soon."""
         if self._thread in (None, threading.get_ident()):
             function(*arguments)
         else:
             self.call_soon(function, *arguments)
 
-    def call_soon(self, function, *arguments):
+    def call_soon(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Call function(*arguments) on the application's thread in its next turn.  From any
         thread, and from a signal handler."""
         self._schedule.call(function, arguments)
 
-    def later(self, seconds, function):
-        """Call function() once, after so many seconds.  Returns a Timer."""
+    def later(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        """Call function() once, after so many seconds."""
         return self._schedule.add(function, seconds, None)
 
-    def every(self, seconds, function):
-        """Call function() again and again.  Returns a Timer."""
+    def every(self, seconds: float, function: Callable[[], Any]) -> Timer:
+        """Call function() again and again."""
         return self._schedule.add(function, seconds, seconds)
 
     # Life.
 
-    def run(self):
-        """Serve until stop(), SIGTERM or SIGINT.  A second signal ends it at once.
+    def run(self) -> None:
+        """Serve until stop(), SIGTERM or SIGINT.  A second signal ends the process at once.
+        With an `async def` among its handlers it serves in an asyncio loop of its own.
         Raises Error when the broker refuses to have us."""
-        before = self._catch_signals()
-        try:
-            self.start()
-            while self._state != "stopped":
-                self.poll(TICK)
-        finally:
-            self.end()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        if any(inspect.iscoroutinefunction(handler) for handler in self.handlers.values()):
+            asyncio.run(self.serve())
+            return
+        with Signals(self.stop):
+            try:
+                self.start()
+                while self._state != "stopped":
+                    self.poll(TICK)
+            finally:
+                self.end()
         if self._failure:
             raise self._failure
 
-    def stop(self, grace=None):
+    async def serve(self) -> None:
+        """run() in the asyncio loop of the caller: handlers may be `async def`, and share the
+        loop with its other tasks."""
+        with Signals(self.stop):
+            try:
+                self.start()
+                while self._state != "stopped":
+                    timeout = self._timeout(TICK)
+                    await wait_in_asyncio(self._connection, self._schedule, timeout)
+                    self._turn()
+            finally:
+                self.end()
+                if self._tasks:  # on_moved of what was left
+                    await asyncio.wait(self._tasks, timeout=1.0)
+        if self._failure:
+            raise self._failure
+
+    def stop(self, grace: float | None = None) -> None:
         """End: take no new events, finish what is under way, leave.  From any thread."""
         self.call_soon(self._begin_leave, self.grace if grace is None else grace)
 
-    def start(self):
+    def start(self) -> None:
         """Connect; for those who call poll() in a loop of their own instead of run()."""
         self._thread = threading.get_ident()
         self._state = "running"
@@ -194,71 +204,44 @@ class App:
         self._connection = Connection(self._context, self.endpoint)
         self._open_connection()
 
-    def end(self):
-        """Close the socket at once.  What is unanswered fails with "stopped"."""
+    def end(self) -> None:
+        """Close the socket at once.  What is unanswered fails with "stopped", and on_moved is
+        called for the channels that are left."""
         if self._connection:
             self._connection.close()
             self._context.term()
             self._connection = None
         self._state = "stopped"
         self._schedule.close()
+        self._dispatcher.cancel()
+        for task in self._tasks:
+            task.cancel()
         for result in self._commands.abandon():
             self.settle(result, "stopped", "the application has ended")
-        for channel in list(self.channels.values()):
+        for channel in [*self.channels.values(), *self._finishing]:
             channel.drop("stopped", "the application has ended")
+        for id in list(self.channels):
+            self._dispatcher.handle(self._dispatcher.forget(id), "on_moved")
         self._thread = None
 
-    def is_running(self):
+    def is_running(self) -> bool:
         return self._state in ("running", "leaving")
 
-    def poll(self, timeout):
+    def poll(self, timeout: float) -> None:
         """One turn of the loop: waits at most `timeout` seconds, then does what is due."""
-        self._wait(timeout)
+        wait(self._connection, self._schedule, self._timeout(timeout))
+        self._turn()
+
+    def _timeout(self, timeout):
+        return max(min(timeout, TICK, self._schedule.wait()), 0.0)
+
+    def _turn(self):
         self._look_at_pause()
-        self._schedule.run(self._guard)
+        self._schedule.run(self.guard)
         self._receive()
         self._look_at_pause()
         self._tick()
         self._flush_ack()
-
-    def _catch_signals(self):
-        if threading.current_thread() is not threading.main_thread():
-            return {}
-
-        def caught(number, frame):
-            self.call_soon(self._set_stopped) if caught.before else self.stop()
-            caught.before = True
-
-        caught.before = False
-        return {n: signal.signal(n, caught) for n in (signal.SIGTERM, signal.SIGINT)}
-
-    def _wait(self, timeout):
-        timeout = min(timeout, TICK, self._schedule.wait())
-        poller = zmq.Poller()
-        poller.register(self._connection.socket, zmq.POLLIN)
-        poller.register(self._connection.monitor, zmq.POLLIN)
-        poller.register(self._schedule, zmq.POLLIN)
-        poller.poll(int(timeout * 1000 + 0.999))
-
-    def _guard(self, function, *arguments):
-        """Run what has no channel that could be closed for it."""
-        try:
-            function(*arguments)
-        except Exception:
-            log.exception("a handler failed")
-
-    def _look_at_pause(self):
-        """After a pause of our own the broker may have given our channels away: ask before
-        anything that came is believed."""
-        before, self._alive = self._alive, time.monotonic()
-        if self._alive - before > PAUSE and self._state == "running":
-            log.warning("paused for %.1f s: joining again", self._alive - before)
-            self._join()
-
-    def _open_connection(self):
-        self._alive = self._heard = time.monotonic()
-        self._connection.open()
-        self._joining = self._commands.next_id()
 
     def _tick(self):
         now = time.monotonic()
@@ -269,115 +252,25 @@ class App:
         if self._connection.renewed:
             self._connection.renewed = False
             self._heard = now
-            self._ack = None
-            self._join() if self._state == "running" else self._say_leave()
-            self._commands.reconnected(now)
+            self._connected(now)
         if now - self._said > HEARTBEAT:
             self._said = now
-            self._say_join() if self._state == "running" else self._say_leave()
-        if now - self._ticked > HEARTBEAT:
+            self._say()
+        if now - self._ticked > TICK / 2:
             self._ticked = now
             self._commands.tick(now)
             self._ask_checks(now)
         if self._state == "leaving":
             self._finish_leave(now)
 
+    def _open_connection(self):
+        self._alive = self._heard = time.monotonic()
+        self._commands.pause()
+        self._connection.open()
+        self._joining = self._commands.next_id()
+
     def _send_frame(self, frame):
         return self._connection is not None and self._connection.send(frame)
-
-    def command(self, verb, tokens, options, payload, result):
-        """Send a command and settle `result` with its answer."""
-        if self._state == "stopped":
-            self.settle(result, "stopped", "the application has ended")
-        elif self._commands.is_full():
-            self.settle(result, "full", "too many commands wait for their answer")
-        else:
-            id = self._commands.next_id()
-            frame = wire.build(verb, tokens, [*options, ("id", id)], payload)
-            self._commands.add(id, frame, result, time.monotonic())
-
-    def settle(self, result, error=None, reason="", options=None):
-        for function in result.settle(error, reason, options):
-            self._guard(function, result)
-
-    # Joining and leaving.
-
-    def _join(self):
-        """JOIN with an id; until its answer is here, deliveries are held."""
-        self._joining = self._commands.next_id()
-        self._said = time.monotonic()
-        self._say_join()
-
-    def _say_join(self):
-        options = [("window", self.window), ("name", self.name), ("pressure", 1),
-                   ("proto", "RW/1"), ("id", self._joining)]
-        self._send_frame(wire.build("JOIN", [self.service], options))
-
-    def _joined(self, record):
-        tag = record.token(2)
-        boot, incarnation = record.option("boot", 3), record.option("inc", 3)
-        before = self.boot
-        self.boot = boot or before
-        if incarnation != self._incarnation:
-            # Another incarnation: what was delivered before it is not ours to handle.
-            self._held.clear()
-            self._ack = None
-            self._incarnation = incarnation
-            self._check_all()
-        if before is not None and before != self.boot:
-            log.warning("the broker was started again")
-            self._call_app("on_restart")
-        if self._joining is None or tag != self._joining:
-            return
-        self._joining = None
-        held, self._held = self._held, []
-        if not self._joined_once:
-            self._joined_once = True
-            self._call_app("on_ready")
-        for event in held:
-            self._deliver(event)
-
-    def _call_app(self, name):
-        handler = self.handlers.get(name)
-        if handler:
-            self._guard(handler, self)
-
-    def _check_all(self):
-        """Ask about every channel: which of them have ended while nobody could tell us?"""
-        now = time.monotonic()
-        self._checks = {id: now for id in self.channels}
-        self._ask_checks(now)
-
-    def _ask_checks(self, now):
-        due = [id for id, when in self._checks.items() if when <= now and id in self.channels]
-        for start in range(0, len(due), SEND_BATCH):
-            batch = due[start:start + SEND_BATCH]
-            if not self._send_frame(wire.build("CHECK", batch)):
-                return
-            for id in batch:
-                self._checks[id] = now + 2.0  # asked again until it is answered
-
-    def _begin_leave(self, grace):
-        if self._state == "running":
-            self._state = "leaving"
-            self._leave_by = time.monotonic() + grace
-            self._said = time.monotonic()
-            self._flush_ack()
-            self._say_leave()
-
-    def _say_leave(self):
-        self._send_frame(wire.build("LEAVE", [self.service]))
-
-    def _finish_leave(self, now):
-        busy = len(self._commands) or any(c.is_busy() for c in self.channels.values())
-        left = self._left or not self._connection.is_up
-        if (left and not busy) or now >= self._leave_by:
-            self._set_stopped()
-
-    def _set_stopped(self):
-        self._state = "stopped"
-
-    # Events.
 
     def _receive(self):
         for frame in self._connection.receive():
@@ -393,7 +286,7 @@ class App:
     def _take(self, record):
         if len(record.tokens) < 3:
             log.warning("a record was dropped: %s has too few tokens", record.verb)
-        elif record.verb in _DELIVERIES:
+        elif record.verb in DELIVERIES:
             if self._joining is None:
                 self._deliver(record)
             else:
@@ -401,8 +294,66 @@ class App:
         elif record.verb in _OTHERS:
             _OTHERS[record.verb](self, record)
 
+    def _deliver(self, record):
+        self._dispatcher.deliver(record)
+
+    # For the other parts of the binding.
+
+    def command(self, verb, tokens, options, payload, result):
+        """Send a command and settle `result` with its answer."""
+        if self._state == "stopped":
+            self.settle(result, "stopped", "the application has ended")
+            return
+        if self._commands.is_full():
+            self.settle(result, "full", "too many commands wait for their answer")
+            return
+        id = self._commands.next_id()
+        try:
+            frame = wire.build(verb, tokens, [*options, ("id", id)], payload)
+        except wire.WireError as error:
+            self.settle(result, "syntax", str(error))
+            return
+        channels = tokens[0].split(",") if verb != "PUB" else ()
+        self._commands.add(id, frame, result, channels, time.monotonic())
+
+    def settle(self, result, error=None, reason="", options=None):
+        for function in result.settle(error, reason, options):
+            self.guard(function, result)
+
+    def guard(self, function, *arguments):
+        """Run what has no channel that could be closed for it."""
+        try:
+            outcome = function(*arguments)
+            if inspect.iscoroutine(outcome):
+                task = asyncio.ensure_future(self._guarded(outcome))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except Exception:
+            log.exception("a handler failed")
+
+    async def _guarded(self, coroutine):
+        try:
+            await coroutine
+        except Exception:
+            log.exception("a handler failed")
+
+    def acknowledge(self):
+        """Something was finished."""
+        if time.monotonic() - self._acked > ACK_DELAY:
+            self._flush_ack()
+
+    def refuse(self, delivery):
+        self._flush_ack()
+        self._deliveries.refuse(delivery, self._send_frame)
+
+    def _flush_ack(self):
+        if self._deliveries.flush(self._send_frame):
+            self._acked = self._said = time.monotonic()
+
     def _take_ok(self, record):
-        self._checks.pop(record.token(0), None)
+        if record.token(2) == "-":
+            self.checked(record.token(0))
+            return
         result = self._commands.answered(record.token(2))
         if result:
             options = dict(t.split("=", 1) for t in record.tokens[3:] if "=" in t)
@@ -413,139 +364,17 @@ class App:
         reason = (record.payload or b"").decode("utf-8", "replace")
         result = self._commands.answered(record.token(2))
         if result is not None:
-            if code == "gone" and record.token(0) in self.channels:
+            channel = self.channels.get(record.token(0))
+            if code == "gone" and channel:
                 # Its CLOSE comes; should it not, the question brings it.
-                self.channels[record.token(0)].drop("gone", "the channel is closed")
-                self._checks[record.token(0)] = time.monotonic() + 2.0
+                channel.drop("gone", "the channel is closed")
+                self.ask_about(channel)
             self.settle(result, code, reason)
         elif code == "name-in-use":
-            log.warning("another worker has the name %s: trying again", self.name)
-            self._joining = self._commands.next_id()
+            self._name_in_use()
         elif code == "proto" or record.token(2) == self._joining:
             self._failure = Error(code, reason)
             self._set_stopped()
-
-    def _take_who(self, record):
-        if self._state == "running":
-            self._join()
-        self._left = True
-
-    def _take_left(self, record):
-        self._left = True
-
-    def _take_moved(self, record):
-        channel = self._forget(record.token(0))
-        if channel:
-            channel.drop("moved", "another worker has the channel")
-            self._handle(channel, "on_moved")
-
-    def _take_later(self, record):
-        if record.token(0) in self.channels:
-            self._checks[record.token(0)] = time.monotonic() + 1.0
-
-    def _forget(self, id):
-        self._checks.pop(id, None)
-        return self.channels.pop(id, None)
-
-    def _deliver(self, record):
-        """One event; afterwards it is acknowledged, whatever came of it."""
-        id, seq, tag = record.token(0), record.token(1), record.token(2)
-        refused = False
-        seq = int(seq) if seq.isascii() and seq.isdigit() else 0
-        try:
-            if self._is_new(record.verb, id, seq):
-                _EVENTS[record.verb](self, id, seq, record)
-        except Refuse:
-            refused = True
-            self._forget(id).drop("moved", "another worker is to have the channel")
-        if tag == "-":
-            return
-        if refused:
-            self._flush_ack()
-            self._send_frame(b"NACK " + tag.encode("ascii"))
-        else:
-            self._ack = tag
-            if time.monotonic() - self._acked > ACK_DELAY:
-                self._flush_ack()
-
-    def _is_new(self, verb, id, seq):
-        channel = self.channels.get(id)
-        if channel is None:
-            return verb in ("OPEN", "ADOPT") and id not in self._closed
-        if verb in ("CLOSE", "ADOPT"):
-            return verb == "CLOSE"  # a channel that is here has not been closed yet
-        if seq <= channel.last_seq:
-            return False
-        channel.last_seq = seq
-        return True
-
-    def _flush_ack(self):
-        if self._ack and self._send_frame(b"ACK " + self._ack.encode("ascii")):
-            self._ack = None
-            self._acked = self._said = time.monotonic()
-
-    def _opened(self, id, seq, record):
-        adopted = record.verb == "ADOPT"
-        try:
-            request = Request.parse(record.payload)
-        except ValueError:
-            log.exception("channel %s: the metadata cannot be read", id)
-            self.command("CLOSE", [id, 500], (), None, Result())
-            return
-        channel = Channel(self, id, request, adopted)
-        channel.last_seq = seq
-        self.channels[id] = channel
-        name = "on_adopt" if adopted and "on_adopt" in self.handlers else "on_open"
-        if name in self.handlers:
-            self._handle(channel, name)
-        elif not request.is_websocket:
-            channel.send("Nothing is here.\n", status=404, close=True)
-
-    def _text(self, id, seq, record):
-        text = (record.payload or b"").decode("utf-8", "replace")
-        self._handle(self.channels[id], "on_message", text)
-
-    def _bin(self, id, seq, record):
-        self._handle(self.channels[id], "on_message", record.payload or b"")
-
-    def _body(self, id, seq, record):
-        last = record.option("end", 3) == "1"
-        self._handle(self.channels[id], "on_body", record.payload or b"", last)
-
-    def _slow(self, id, seq, record):
-        queued = record.token(3)
-        self._handle(self.channels[id], "on_slow", int(queued) if queued.isdigit() else 0)
-
-    def _drained(self, id, seq, record):
-        self._handle(self.channels[id], "on_drain")
-
-    def _close(self, id, seq, record):
-        channel = self._forget(id)
-        self._closed[id] = None
-        if len(self._closed) > CLOSED_MAX:
-            self._closed.popitem(last=False)
-        channel.drop("gone", "the channel is closed")
-        state = record.token(3)
-        status = int(state) if re.fullmatch("-?[0-9]{1,4}", state) else 0
-        reason = (record.payload or b"").decode("utf-8", "replace")
-        self._handle(channel, "on_close", status, record.option("cause", 4, ""), reason)
-
-    def _handle(self, channel, name, *arguments):
-        """Call a handler; if it raises, the channel ends with a 500."""
-        handler = channel.handler(name)
-        if not handler:
-            return
-        try:
-            handler(channel, *arguments)
-        except Refuse:
-            if name in ("on_close", "on_moved"):
-                log.error("channel %s: %s cannot refuse", channel.id, name)
-                return
-            raise
-        except Exception:
-            log.exception("channel %s: %s failed", channel.id, name)
-            if channel.id in self.channels:
-                channel.fail()
 
 
 _OTHERS = {
@@ -556,14 +385,4 @@ _OTHERS = {
     "WHO": App._take_who,
     "MOVED": App._take_moved,
     "LATER": App._take_later,
-}
-_EVENTS = {
-    "OPEN": App._opened,
-    "ADOPT": App._opened,
-    "TEXT": App._text,
-    "BIN": App._bin,
-    "BODY": App._body,
-    "SLOW": App._slow,
-    "DRAINED": App._drained,
-    "CLOSE": App._close,
 }

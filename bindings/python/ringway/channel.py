@@ -1,9 +1,13 @@
 """A channel: one client's open conversation with the application."""
 
+from __future__ import annotations
+
 import collections
 import logging
+from typing import Any, Callable
 
 from . import outgoing, wire
+from .request import Request
 from .result import Result
 
 log = logging.getLogger("ringway")
@@ -20,6 +24,8 @@ class Channel:
     request  what opened it, see Request
     adopted  True when another worker had it before
     data     for the application; None at first
+    attempt  how often the event that is being handled has been delivered: over 1, a worker
+             may have handled it before it died
 
     Handlers, each may be set for the channel; else the application's is used:
 
@@ -30,19 +36,26 @@ class Channel:
     on_drain(channel)                       it has caught up
     on_moved(channel)                       another worker has it now
 
+    Each may be `async def`, see App.serve, or return a concurrent.futures.Future: the event is
+    acknowledged, and the channel's next one handled, when that is done.
+
     on_send(data) is applied to what send() is given; its result is sent.
     """
 
-    def __init__(self, app, id, request, adopted=False):
+    def __init__(self, app, id: str, request: Request, adopted: bool = False) -> None:
         self.app = app
         self.id = id
         self.request = request
         self.adopted = adopted
-        self.data = None
-        self.on_send = None
+        self.data: Any = None
+        self.on_send: Callable[[Any], Any] | None = None
         for name in _HANDLERS:
             setattr(self, name, None)
         self.last_seq = 0
+        self.event = None  # the one that is being handled
+        self.events = collections.deque()  # that wait for it
+        self.is_closing = False  # its CLOSE has come
+        self._is_slow = False
         self._open = True
         self._begun = adopted  # something was sent: the head of an HTTP answer is gone
         self._accepted = adopted
@@ -52,11 +65,22 @@ class Channel:
     def __repr__(self):
         return "<Channel %s %s>" % (self.id, "open" if self._open else "closed")
 
-    def is_open(self):
+    def is_open(self) -> bool:
         """True until it is closed, by either side; our own close counts at once."""
         return self._open
 
-    def send(self, data, close=False, status=None, headers=None, binary=None, format=None):
+    def is_slow(self) -> bool:
+        """True from on_slow to on_drain: more than the gateway likes waits for the client."""
+        return self._is_slow
+
+    @property
+    def attempt(self) -> int:
+        text = self.event.record.option("try", 3, "1") if self.event else "1"
+        return int(text) if text.isdigit() else 1
+
+    def send(self, data: Any, close: bool | int = False, status: int | None = None,
+             headers: Any = None, binary: bool | None = None, format: str | None = None,
+             want: str | None = None) -> Result:
         """Send to the client.
 
         data     text, bytes, a path, a file or stream, or any iterable: see outgoing.py
@@ -65,36 +89,47 @@ class Channel:
                  lists) or a list of pairs
         binary   WebSocket: whether bytes (True by default) or text (False) goes on the wire
         format   "sse", HTTP, first send: each send is an event of a text/event-stream
+        want     when it is answered: "accepted" by the gateway (None), "written" to the kernel, or
+                 "received" by a WebSocket's client
 
         Returns a Result at once, which is True until the command is known to have failed: False
         with error "gone" where the channel is closed.  It never raises for a closed channel;
         ValueError and TypeError are for data and headers that cannot be sent to anybody.
         """
+        if want not in outgoing.WANTS:
+            raise ValueError("want is accepted, written or received")
         if not self._open:
             return Result("gone", "the channel is closed")
+        is_message = self.request.is_websocket and (self._accepted or status is None)
+        if want == "received" and not is_message:
+            return Result("unsupported", "only a WebSocket's client can say so")
         if self.on_send:
             data = self.on_send(data)
-        send = outgoing.Send(close, status, headers, binary, format)
-        if self.request.is_websocket and (self._accepted or status is None):
+        send = outgoing.Send(close, status, headers, binary, format, want)
+        if is_message:
             item = outgoing.message(data, send)
         else:
             item = outgoing.answer(data, send, self._begun, self.request.method)
-        self._begun = True
-        if close:
-            self._open = False
-        return self._push(item)
+        item.result.is_slow = self._is_slow
+        result = self._push(item)
+        if result.error != "full":
+            self._begun = True
+            self._open = self._open and not close
+        return result
 
-    def close(self, code=None, reason=""):
+    def close(self, code: int | None = None, reason: str = "") -> Result:
         """Close after what was sent before.  A second time it does nothing and returns a false
         Result.  code: a WebSocket close code, or an HTTP status where nothing was sent."""
         if not self._open:
             return Result("gone", "the channel is closed")
-        self._open = False
         tokens = [] if code is None else [code]
         payload = reason.encode("utf-8") if reason else None
-        return self._push(outgoing.Command("CLOSE", tokens, (), payload))
+        result = self._push(outgoing.Command("CLOSE", tokens, (), payload))
+        if result.error != "full":
+            self._open = False
+        return result
 
-    def accept(self, protocol=None, headers=None):
+    def accept(self, protocol: str | None = None, headers: Any = None) -> Result:
         """Say yes to a WebSocket on a route with accept=backend.  To say no:
         send("sorry", status=403, close=True)."""
         if not self._open:
@@ -105,19 +140,20 @@ class Channel:
             outgoing.Command("ACCEPT", (), [("protocol", protocol)], payload)
         )
 
-    def subscribe(self, topic):
+    def subscribe(self, topic: str) -> Result:
         """Everything published to the topic goes to this client too."""
         return self._push(outgoing.Command("SUB", [wire.check_topic(topic)]))
 
-    def unsubscribe(self, topic):
+    def unsubscribe(self, topic: str) -> Result:
         return self._push(outgoing.Command("UNSUB", [wire.check_topic(topic)]))
 
-    def read_body(self, function, limit=8 * 1024 * 1024):
+    def read_body(self, function: Callable[[Channel, bytes], Any],
+                  limit: int = 8 * 1024 * 1024) -> Any:
         """Call function(channel, body) once with the whole body of the request, at once if it is
-        here already.  A body over `limit` bytes is answered 413, and function is not called."""
+        here already.  A body over `limit` bytes is answered 413, and function is not called.
+        What function returns is for the handler to return: a coroutine, a Future, or nothing."""
         if self.request.body is not None:
-            function(self, self.request.body)
-            return
+            return function(self, self.request.body)
         parts, size = [], 0
 
         def collect(channel, chunk, last):
@@ -126,21 +162,31 @@ class Channel:
             if size > limit:
                 channel.on_body = lambda *_: None
                 channel.send("The request is too large.\n", status=413, close=True)
-                return
+                return None
             parts.append(chunk)
-            if last:
-                channel.request.body = b"".join(parts)
-                function(channel, channel.request.body)
+            if not last:
+                return None
+            channel.request.body = b"".join(parts)
+            return function(channel, channel.request.body)
 
         self.on_body = collect
+        return None
 
     # What follows is for the binding itself and runs on the application's thread.
 
     def handler(self, name):
         return getattr(self, name, None) or self.app.handlers.get(name)
 
+    def set_slow(self, is_slow):
+        self._is_slow = is_slow
+
+    def unfinished(self):
+        """Events that are being handled, or wait for that."""
+        return [self.event, *self.events] if self.event else []
+
     def _push(self, item):
         if len(self._queue) >= QUEUE_MAX:
+            item.dispose()
             return Result("full", "%d sends wait already" % QUEUE_MAX)
         self.app.call(self._append, item)
         return item.result
@@ -194,7 +240,7 @@ class Channel:
             data = data[:body.size - body.sent]
         body.sent += len(data)
         last = body.size is not None and body.sent == body.size
-        options = [("want", "written")]
+        options = [("want", body.want or "written")]
         if self.request.is_websocket and not is_text:
             options.append(("bin", 1))
         if last:
@@ -233,7 +279,9 @@ class Channel:
         if not answer:
             if not body.result.done:
                 self.app.settle(body.result, answer.error, answer.reason)
-                if answer.error != "gone":
+                if answer.error == "gone":
+                    self.drop("gone", "the channel is closed")
+                else:
                     self.fail()  # a body with a hole in it must not look whole
             return
         if last or (body.ended and body.under_way == 0):

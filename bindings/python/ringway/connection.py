@@ -57,6 +57,14 @@ class Connection:
         self.socket = self.monitor = None
         self.is_up = False
 
+    def descriptors(self):
+        """What becomes readable when something comes; see has_come()."""
+        return [self.socket.getsockopt(zmq.FD), self.monitor.getsockopt(zmq.FD)]
+
+    def has_come(self):
+        """Is something there to be read?"""
+        return any(s.getsockopt(zmq.EVENTS) & zmq.POLLIN for s in (self.socket, self.monitor))
+
     def watch(self):
         """Read what happened to the connection."""
         while self.monitor.getsockopt(zmq.EVENTS) & zmq.POLLIN:

@@ -17,6 +17,7 @@ import os
 from . import wire
 from .result import Result
 
+WANTS = (None, "accepted", "written", "received")
 UNDER_WAY_MAX = 4  # parts of one body, 256 KiB each, that are not written yet
 
 
@@ -42,14 +43,16 @@ class Body:
     options  of the first SEND
     head     bytes in front of the first part
     close    False, True or a close code
+    want     when a part is answered; None: when it is written
     """
 
-    def __init__(self, parts, size, options, head, close):
+    def __init__(self, parts, size, options, head, send):
         self.parts = parts
         self.size = size
         self.options = list(options)
         self.head = head
-        self.close = close
+        self.close = send.close
+        self.want = send.want
         self.result = Result()
         self.under_way = 0
         self.sent = 0
@@ -61,19 +64,19 @@ class Body:
         dispose(self.parts)
 
 
-Send = collections.namedtuple("Send", "close status headers binary format")
+Send = collections.namedtuple("Send", "close status headers binary format want")
 
 
 def message(data, send):
     """The Command or Body for a WebSocket that is open."""
-    options = close_option(send.close)
+    options = close_option(send.close) + [("want", send.want)]
     if isinstance(data, os.PathLike) or hasattr(data, "read"):
         data = read_whole(data)
     if is_whole(data):
         data, text = bounded(data), is_text(data, send.binary)
         return Command("SEND", (), ([] if text else [("bin", 1)]) + options, data)
     parts = ((bounded(item), is_text(item, send.binary)) for item in iterate(data))
-    return Body(parts, None, (), b"", send.close)
+    return Body(parts, None, (), b"", send)
 
 
 def answer(data, send, begun, method=""):
@@ -91,12 +94,13 @@ def answer(data, send, begun, method=""):
         head = head[:-1] + wire.fields({"Content-Length": size}) + b"\n"
         return Command("SEND", (), options + close_option(send.close), head)
     if parts is None:
-        return Command("SEND", (), options + close_option(send.close), head + data)
+        options += close_option(send.close) + [("want", send.want)]
+        return Command("SEND", (), options, head + data)
     if not begun and send.close and size is not None:
         options.append(("length", size))
     elif size is not None:
         size = None
-    return Body(parts, size, options, head, send.close)
+    return Body(parts, size, options, head, send)
 
 
 def dispose(parts):

@@ -1,16 +1,20 @@
 """Sending from anywhere: a script, a web framework, a cron job.  It is no worker of a service and
 gets no events."""
 
+from __future__ import annotations
+
 import json
 import os
 import threading
 import time
+from typing import Any
 
 import zmq
 
 from . import outgoing, wire
-from .app import ENDPOINT, Error
+from .app import ENDPOINT
 from .connection import dealer
+from .errors import Error
 
 
 class Publisher:
@@ -24,7 +28,8 @@ class Publisher:
     retry    seconds between two tries; the same command is never carried out twice
     """
 
-    def __init__(self, endpoint=ENDPOINT, timeout=10.0, retry=2.0):
+    def __init__(self, endpoint: str = ENDPOINT, timeout: float = 10.0,
+                 retry: float = 2.0) -> None:
         self._timeout = timeout
         self._retry = retry
         self._lock = threading.Lock()
@@ -34,31 +39,36 @@ class Publisher:
         self._socket = dealer(self._context)
         self._socket.connect(endpoint)
 
-    def publish(self, topic, data, except_=None, binary=None):
+    def publish(self, topic: str, data: str | bytes, except_: str | None = None,
+                binary: bool | None = None) -> None:
         """To every subscriber of the topic, but the channel with the id `except_`."""
         options = [("except", except_)]
         if not outgoing.is_text(data, binary):
             options.append(("bin", 1))
         self._ask("PUB", [wire.check_topic(topic)], options, outgoing.bounded(data))
 
-    def send(self, channel, data, close=False, binary=None):
-        """One message to the channel with that id.  False when it is closed."""
-        options = outgoing.close_option(close)
+    def send(self, channel: str, data: str | bytes, close: bool | int = False,
+             binary: bool | None = None, want: str | None = None) -> bool:
+        """One message to the channel with that id.  False when it is closed.  want: when it
+        counts as sent, see Channel.send."""
+        if want not in outgoing.WANTS:
+            raise ValueError("want is accepted, written or received")
+        options = outgoing.close_option(close) + [("want", want)]
         if not outgoing.is_text(data, binary):
             options.append(("bin", 1))
         return self._unless_gone("SEND", [channel], options, outgoing.bounded(data))
 
-    def close(self, channel, code=None, reason=""):
+    def close(self, channel: str, code: int | None = None, reason: str = "") -> bool:
         """Close a channel.  False when it was closed."""
         tokens = [channel] if code is None else [channel, code]
         payload = reason.encode("utf-8") if reason else None
         return self._unless_gone("CLOSE", tokens, (), payload)
 
-    def get(self, *what):
+    def get(self, *what: str) -> Any:
         """What the broker knows: get("stats"), get("info", channel), get("list", service)."""
         return json.loads(self._ask("GET", what, (), None).payload or b"null")
 
-    def disconnect(self):
+    def disconnect(self) -> None:
         """Close the socket."""
         with self._lock:
             self._socket.close(0)

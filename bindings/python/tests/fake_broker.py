@@ -79,10 +79,11 @@ class FakeBroker:
 
     def answer(self, peer, record):
         id = record.option("id")
+        if record.verb == "JOIN":
+            self.peer = peer
         if record.verb in self.mute:
             return
         if record.verb == "JOIN":
-            self.peer = peer
             if id:
                 self.joined(id)
         elif record.verb == "LEAVE":
