@@ -265,7 +265,6 @@ class App(Membership):
 
     def _open_connection(self):
         self._alive = self._heard = time.monotonic()
-        self._commands.pause()
         self._connection.open()
         self._joining = self._commands.next_id()
 
@@ -313,8 +312,7 @@ class App(Membership):
         except wire.WireError as error:
             self.settle(result, "syntax", str(error))
             return
-        channels = tokens[0].split(",") if verb != "PUB" else ()
-        self._commands.add(id, frame, result, channels, time.monotonic())
+        self._commands.add(id, frame, result, time.monotonic())
 
     def settle(self, result, error=None, reason="", options=None):
         for function in result.settle(error, reason, options):

@@ -11,15 +11,6 @@ class Checks:
     def __init__(self):
         self._due = {}  # id -> (when, pause after the next LATER)
 
-    def __contains__(self, id):
-        return id in self._due
-
-    def __len__(self):
-        return len(self._due)
-
-    def ids(self):
-        return list(self._due)
-
     def ask(self, ids, when):
         """Ask about these, not before `when`."""
         for id in ids:

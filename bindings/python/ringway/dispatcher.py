@@ -114,7 +114,7 @@ class Dispatcher:
         if event.verb == "CLOSE":
             channel.is_closing = True
             channel.drop("gone", "the channel is closed")
-            self._app.closed(channel)
+            self._app.checked(channel.id)
         elif event.verb in ("SLOW", "DRAINED"):
             channel.set_slow(event.verb == "SLOW")
         channel.events.append(event)

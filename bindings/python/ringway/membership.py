@@ -40,12 +40,11 @@ class Membership:
     def _connected(self, now):
         """A new connection."""
         self._deliveries.forget()
-        self._commands.pause()
         if self._state == "running":
             self._join()
         else:
             self._say()
-            self._commands.resume(now)
+        self._commands.reconnected(now)
 
     def _join(self):
         self._joining = self._commands.next_id()
@@ -68,8 +67,6 @@ class Membership:
         before = self.boot
         self.boot = boot or before
         is_restart = before is not None and before != self.boot
-        if is_restart:
-            self._commands.hold(self.channels, now)
         if is_restart or incarnation != self._incarnation:
             # What was delivered before it is not ours to handle.
             self._held.clear()
@@ -77,8 +74,6 @@ class Membership:
             self._incarnation = incarnation
             self._checks.ask(self.channels, now)
             self._ask_checks(now)
-        if self._joining is None or tag == self._joining:
-            self._commands.resume(now)
         if is_restart:
             log.warning("the broker was started again")
             self._call_app("on_restart")
@@ -102,7 +97,6 @@ class Membership:
     def _name_in_use(self):
         log.warning("another worker has the name %s: trying again", self.name)
         self._joining = self._commands.next_id()
-        self._commands.resume(time.monotonic())
 
     def _take_who(self, record):
         if self._state == "running":
@@ -120,10 +114,6 @@ class Membership:
     def checked(self, id):
         """There is nothing to ask about this channel any more."""
         self._checks.answered(id)
-        self._commands.release(id, time.monotonic())
-
-    def closed(self, channel):
-        self.checked(channel.id)
 
     def _take_later(self, record):
         self._checks.later(record.token(0), time.monotonic())

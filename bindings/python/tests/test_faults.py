@@ -95,48 +95,6 @@ class FaultsTest(AppCase):
         self.broker.send("MOVED", CHANNEL, "-", "-")
         self.broker.until(lambda: not channel.is_open())
 
-    def test_after_a_restart_commands_wait_until_their_channel_is_back(self):
-        self.broker.mute.add("SEND")
-        self.start()
-        channel, other = self.open(carrier="ws"), self.open(OTHER, carrier="ws")
-        channel.send("1")
-        channel.send("2")
-        self.broker.until(lambda: len([r for r in self.broker.seen if r.verb == "SEND"]) == 2)
-        self.broker.restart("00000000000000a2", "i2")
-        self.broker.expect("CHECK")
-        channel.send("3")
-        other.send("other")
-        self.broker.send("OK", OTHER, "-", "-")
-        self.broker.send("LATER", CHANNEL, "-", "-")
-        self.assertEqual(self.broker.expect("SEND").payload, b"other")
-        self.broker.expect("CHECK", CHANNEL)
-        self.assertNotIn(("SEND", CHANNEL), [(r.verb, r.tokens[0]) for r in self.broker.seen])
-        self.broker.send("OK", CHANNEL, "-", "-")
-        sent = [self.broker.expect("SEND", CHANNEL).payload for _ in range(3)]
-        self.assertEqual(sent, [b"1", b"2", b"3"])
-
-    def test_commands_do_not_wait_for_ever(self):
-        self.start()
-        channel = self.open(carrier="ws")
-        self.broker.restart("00000000000000a2", "i2")
-        self.broker.expect("CHECK")
-
-        def lease_is_over():
-            self.app._commands._held_until = 0.0
-
-        self.app.call_soon(lease_is_over)
-        channel.send("x")
-        self.broker.expect("SEND", CHANNEL)
-
-    def test_nothing_is_sent_before_the_broker_has_taken_the_join(self):
-        self.broker.mute.add("JOIN")
-        self.app.publish("t", "x")
-        self.start()
-        self.broker.expect("JOIN")
-        self.assertEqual(self.broker.seen, [])
-        self.broker.joined(self.app._joining)
-        self.broker.expect("PUB", "t")
-
     def test_an_event_is_not_handled_again_after_a_restart_of_the_broker(self):
         self.start(on_message=self.record("message"))
         self.open(carrier="ws")
