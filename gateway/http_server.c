@@ -147,6 +147,13 @@ static void s_connection_release(struct loop_task *task)
     free((char *)task - offsetof(struct http_connection, release));
 }
 
+/* MHD reads no more after a read that was short, so that it misses an end that came
+ * together with data.  This wakes it again; what lies unread is not lost. */
+static void s_show_end(const struct http_connection *self)
+{
+    (void)shutdown(self->fd, SHUT_RD);
+}
+
 static void s_connection_due(struct timer *timer, int64_t now_ms)
 {
     (void)now_ms;
@@ -161,7 +168,13 @@ static void s_connection_due(struct timer *timer, int64_t now_ms)
     } else if (self->is_fresh)
         http_connection_reject(self, 408,
                                "the head of the request did not arrive in time");
-    (void)shutdown(self->fd, SHUT_RD); // MHD sees the end and closes
+    s_show_end(self);
+}
+
+bool http_connection_pipelines_too_much(const struct http_connection *self)
+{
+    int waiting = 0;
+    return ioctl(self->fd, FIONREAD, &waiting) == 0 && waiting >= PIPELINED_MAX;
 }
 
 static void s_connection_ready(struct loop_watch *watch, uint32_t events)
@@ -170,16 +183,18 @@ static void s_connection_ready(struct loop_watch *watch, uint32_t events)
     struct http_exchange *exchange = self->exchange;
     if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
         self->gone = true;
+        self->reset |= (events & (EPOLLHUP | EPOLLERR)) != 0;
         if (exchange && exchange->suspended)
             http_exchange_lose(exchange, HTTP_GONE_CLIENT);
+        else
+            s_show_end(self);
         return;
     }
     if (events & EPOLLOUT && exchange && exchange->suspended && exchange->streaming)
         self->server->callbacks.on_writable(exchange->owner);
     exchange = self->exchange; // the callback may have ended it
-    int waiting = 0; // a full receive window would hide the FIN, so it must not get there
     if (exchange && exchange->suspended && exchange->ended &&
-        ioctl(self->fd, FIONREAD, &waiting) == 0 && waiting >= PIPELINED_MAX)
+        http_connection_pipelines_too_much(self))
         http_exchange_lose(exchange, HTTP_GONE_LIMIT);
 }
 
@@ -207,7 +222,7 @@ static struct http_connection *s_connection_new(struct http_server *server, int 
 static bool s_must_linger(const struct http_connection *self)
 {
     int unread = 0, unsent = 0;
-    return !self->gone && !self->upgraded && !self->lingers &&
+    return !self->reset && !self->upgraded && !self->lingers &&
            ioctl(self->fd, FIONREAD, &unread) == 0 &&
            ioctl(self->fd, SIOCOUTQ, &unsent) == 0 && unread + unsent > 0;
 }
@@ -278,6 +293,10 @@ void http_server_add(struct http_server *self, int fd, const union http_address 
     daemon->run = true;
     if (added == MHD_NO && self->count == before)
         s_connection_end(connection); // MHD closed the socket and has told nobody
+    else if (added == MHD_YES)
+        connection->watched =
+            loop_watch(self->loop, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                       &connection->watch) == 0;
 }
 
 /* ---- daemons ---- */

@@ -16,7 +16,7 @@ struct http_daemon {
 
 /* One TCP connection while MHD holds it. */
 struct http_connection {
-    struct loop_watch watch; // hang-up, from the first suspend on
+    struct loop_watch watch; // hang-up, and room for a stream's bytes
     struct timer timer;      // head and body deadlines
     struct loop_task release;
     struct http_connection *next, *prev; // of the server's list
@@ -28,6 +28,7 @@ struct http_connection {
     int fd;
     bool watched;
     bool gone;     // the client's FIN or RST was seen
+    bool reset;    // no byte can reach it any more
     bool is_fresh; // no request was completed on it yet
     bool upgraded; // its socket lives on elsewhere
     bool lingers;  // a copy of the descriptor is read out
@@ -89,6 +90,8 @@ void http_exchange_lose(struct http_exchange *self, enum http_gone why);
 /* Give MHD the answer that waits; only in the final call of the handler or while
  * suspended there. */
 bool http_exchange_queue(struct http_exchange *self);
+/* A full receive window would hide the client's FIN, so it must not get there. */
+bool http_connection_pipelines_too_much(const struct http_connection *self);
 /* Answer on the bare socket where MHD takes none (in the middle of a body); what the
  * client still sends is swallowed for a while, so that it can read the answer. */
 void http_connection_reject(struct http_connection *self, int status, const char *why);

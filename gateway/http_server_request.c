@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 
 enum { HEADERS_MAX = 512 }; // lines; MHD's memory for the head ends before that
 
@@ -76,13 +75,8 @@ int http_exchange_fd(const struct http_exchange *self)
 
 void http_exchange_suspend(struct http_exchange *self)
 {
-    struct http_connection *connection = self->connection;
     MHD_suspend_connection(self->mhd);
     self->suspended = true;
-    if (!connection->watched &&
-        loop_watch(self->server->loop, connection->fd,
-                   EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->watch) == 0)
-        connection->watched = true;
 }
 
 void http_exchange_resume(struct http_exchange *self)
@@ -242,9 +236,11 @@ static enum MHD_Result s_final_call(struct http_exchange *self)
         return MHD_NO;
     if (self->answered)
         return self->queued || http_exchange_queue(self) ? MHD_YES : MHD_NO;
-    if (self->connection->gone) {
+    bool over_limit = http_connection_pipelines_too_much(self->connection);
+    if (self->connection->gone || over_limit) {
         self->abort = true;
-        server->callbacks.on_gone(self->owner, HTTP_GONE_CLIENT);
+        server->callbacks.on_gone(self->owner,
+                                  over_limit ? HTTP_GONE_LIMIT : HTTP_GONE_CLIENT);
         return MHD_NO;
     }
     http_exchange_suspend(self);
