@@ -73,11 +73,21 @@ static bool s_start(struct s_process *self, const struct conf *conf)
         fprintf(stderr, "ringway: %s\n", why);
         return false;
     }
+    struct bus_keys keys;
+    if (broker_make_edge_keys(self->broker, keys.own_public, keys.own_secret,
+                              keys.broker))
+        gateway_set_keys(self->gateway, &keys);
+    explicit_bzero(&keys, sizeof keys);
     if (!s_open_ops(self, conf))
         return false;
     self->broker_started =
         pthread_create(&self->broker_thread, NULL, s_run_broker, self->broker) == 0;
     return self->broker_started && gateway_start(self->gateway) == 0;
+}
+
+static void s_on_hangup(void *context)
+{
+    broker_reload(context);
 }
 
 static void s_say_ready(const struct s_process *self)
@@ -134,6 +144,7 @@ int main(int argc, char **argv)
     gateway_metrics_register();
     bool started = s_start(&process, conf);
     if (started) {
+        program_on_hangup(s_on_hangup, process.broker);
         s_say_ready(&process);
         s_serve(&process);
     }

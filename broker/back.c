@@ -1,5 +1,6 @@
 #include "broker/back.h"
 
+#include "broker/zap.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -15,16 +16,19 @@ enum {
 
 struct back {
     void *socket;
+    const struct key_store *keys;
     zmq_msg_t id, frame[BACK_FRAMES];
     uint8_t envelope[BACK_ENVELOPE_MAX];
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
-struct back *back_new(void *context, const char *endpoint)
+struct back *back_new(const struct socket_place *place)
 {
-    const struct socket_options options = {ZMQ_ROUTER, 1000, 100000, BACK_MESSAGE_MAX};
+    const struct socket_options options = {ZMQ_ROUTER, 1000, 100000, BACK_MESSAGE_MAX,
+                                           ZAP_APP};
     struct back *self = mem_new(struct back);
-    self->socket = socket_new(context, &options, endpoint, self->endpoint);
+    self->keys = place->keys;
+    self->socket = socket_new(place, &options, self->endpoint);
     (void)zmq_msg_init(&self->id);
     for (int at = 0; at < BACK_FRAMES; at++)
         (void)zmq_msg_init(&self->frame[at]);
@@ -109,6 +113,7 @@ int back_drain(struct back *self, struct core *core, int budget)
         }
         if (!zmq_msg_more(&self->id) || socket_receive(self->socket, &self->frame[0]) < 0)
             continue;
+        from.authority = socket_authority(self->keys, &self->frame[0]);
         if (zmq_msg_more(&self->frame[0]))
             s_take_several(self, core, &from);
         else

@@ -7,7 +7,7 @@
 struct back;
 
 /* NULL with errno set. */
-struct back *back_new(void *context, const char *endpoint);
+struct back *back_new(const struct socket_place *place);
 void back_destroy(struct back **self_p);
 const char *back_endpoint(const struct back *self);
 void *back_socket(const struct back *self);

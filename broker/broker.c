@@ -7,6 +7,8 @@
 #include "broker/front.h"
 #include "broker/socket.h"
 #include "broker/tap.h"
+#include "broker/watch.h"
+#include "broker/zap.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
@@ -23,17 +25,23 @@ enum {
     BROKER_BUDGET = 1000, // messages that one door gives in a turn
     BROKER_TICK_MS = 1000,
     BROKER_BEHIND_MS = 5, // how soon a full connection is tried again
+    WHY_ROOM = 256,
 };
 
 struct broker {
     void *context;
+    struct key_store *keys; // NULL: an open bus
+    struct zap *zap;
+    struct watch *watch;
     struct front *front;
     struct back *back;
     struct tap *tap;
+    char tap_endpoint[SOCKET_ENDPOINT_MAX];
     struct feed *pull, *sub;
     struct core *core;
-    int stop; // eventfd
-    atomic_bool running;
+    int wake; // eventfd
+    atomic_bool running, stopping, reloading;
+    bool reopen_tap;        // with the keys that count now
     int64_t tick_ms;        // when the next one is due
     struct core_stats seen; // at the last tick, for the log
 };
@@ -68,30 +76,33 @@ static bool s_is_on(const char *endpoint)
 static bool s_open(struct broker *self, enum broker_port port, const char *name,
                    const char *endpoint, char *why)
 {
+    const struct socket_place place = {self->context, endpoint, self->keys};
     bool bound = true;
     if (!s_is_on(endpoint))
         return true;
     switch (port) {
     case BROKER_EDGES:
-        bound = (self->front = front_new(self->context, endpoint)) != NULL;
+        bound = (self->front = front_new(&place)) != NULL;
         break;
     case BROKER_APPS:
-        bound = (self->back = back_new(self->context, endpoint)) != NULL;
+        bound = (self->back = back_new(&place)) != NULL;
         break;
     case BROKER_TAP:
-        bound = (self->tap = tap_new(self->context, endpoint)) != NULL;
+        bound = (self->tap = tap_new(&place)) != NULL;
+        snprintf(self->tap_endpoint, sizeof self->tap_endpoint, "%s",
+                 bound ? tap_endpoint(self->tap) : "");
         break;
     case BROKER_PULL:
-        bound = (self->pull = feed_new(self->context, FEED_PULL, endpoint)) != NULL;
+        bound = (self->pull = feed_new(&place, FEED_PULL)) != NULL;
         break;
     case BROKER_SUB:
-        bound = (self->sub = feed_new(self->context, FEED_SUB, endpoint)) != NULL;
+        bound = (self->sub = feed_new(&place, FEED_SUB)) != NULL;
         break;
     case BROKER_PORTS:
         break;
     }
     if (!bound)
-        snprintf(why, 256, "cannot bind %s %.128s: %s", name, endpoint,
+        snprintf(why, WHY_ROOM, "cannot bind %s %.128s: %s", name, endpoint,
                  zmq_strerror(errno));
     return bound;
 }
@@ -125,15 +136,65 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
     return core_new(&settings, &output, clock_now_ms());
 }
 
+/* The keys, and the doors that judge by them: before the ports are open. */
+static bool s_open_gates(struct broker *self, const struct conf *conf, char *why)
+{
+    char wrong[KEY_STORE_WHY];
+    const char *folder = conf_text(conf, "keys");
+    if (folder && *folder) {
+        self->keys = key_store_new(folder);
+        if (key_store_load(self->keys, wrong) < 0) {
+            snprintf(why, WHY_ROOM, "keys: %.230s", wrong);
+            return false;
+        }
+    }
+    self->zap = zap_new(self->context, self->keys);
+    self->watch = watch_new(self->context);
+    return self->zap != NULL;
+}
+
+static const char *const s_port_names[BROKER_PORTS] = {"edges", "apps", "tap", "pull",
+                                                       "sub"};
+
+static void *s_socket(const struct broker *self, int port)
+{
+    switch ((enum broker_port)port) {
+    case BROKER_EDGES:
+        return front_socket(self->front);
+    case BROKER_APPS:
+        return back_socket(self->back);
+    case BROKER_TAP:
+        return self->tap ? tap_socket(self->tap) : NULL;
+    case BROKER_PULL:
+        return self->pull ? feed_socket(self->pull) : NULL;
+    case BROKER_SUB:
+        return self->sub ? feed_socket(self->sub) : NULL;
+    case BROKER_PORTS:
+        break;
+    }
+    return NULL;
+}
+
+static bool s_watch_all(struct broker *self)
+{
+    for (int port = 0; port < BROKER_PORTS; port++)
+        if (s_socket(self, port) &&
+            !watch_add(self->watch, s_port_names[port], s_socket(self, port)))
+            return false;
+    return true;
+}
+
 struct broker *broker_new(const struct conf *conf, char *why, size_t room)
 {
     struct broker *self = mem_new(struct broker);
-    char text[256] = "cannot start";
-    self->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    char text[WHY_ROOM] = "cannot start";
+    self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->context = socket_context_new();
-    if (self->stop >= 0 && self->context && s_open_all(self, conf, text)) {
+    if (self->wake >= 0 && self->context && s_open_gates(self, conf, text) &&
+        s_open_all(self, conf, text) && s_watch_all(self)) {
         self->core = s_core(self, conf);
         broker_metrics_register();
+        watch_register();
         return self;
     }
     snprintf(why, room, "%s", text);
@@ -148,14 +209,17 @@ void broker_destroy(struct broker **self_p)
         return;
     *self_p = NULL;
     core_destroy(&self->core);
+    watch_destroy(&self->watch);
     front_destroy(&self->front);
     back_destroy(&self->back);
     tap_destroy(&self->tap);
     feed_destroy(&self->pull);
     feed_destroy(&self->sub);
+    zap_destroy(&self->zap);
     socket_context_destroy(&self->context);
-    if (self->stop >= 0)
-        close(self->stop);
+    key_store_destroy(&self->keys);
+    if (self->wake >= 0)
+        close(self->wake);
     free(self);
 }
 
@@ -167,7 +231,7 @@ const char *broker_endpoint(const struct broker *self, enum broker_port port)
     case BROKER_APPS:
         return back_endpoint(self->back);
     case BROKER_TAP:
-        return self->tap ? tap_endpoint(self->tap) : "";
+        return self->tap_endpoint;
     case BROKER_PULL:
         return self->pull ? feed_endpoint(self->pull) : "";
     case BROKER_SUB:
@@ -178,11 +242,34 @@ const char *broker_endpoint(const struct broker *self, enum broker_port port)
     return "";
 }
 
-void broker_stop(struct broker *self)
+static void s_wake(struct broker *self)
 {
     uint64_t one = 1;
-    ssize_t written = write(self->stop, &one, sizeof one);
+    ssize_t written = write(self->wake, &one, sizeof one);
     (void)written; // it can only fail when it is set already
+}
+
+void broker_stop(struct broker *self)
+{
+    atomic_store(&self->stopping, true);
+    s_wake(self);
+}
+
+void broker_reload(struct broker *self)
+{
+    atomic_store(&self->reloading, true);
+    s_wake(self);
+}
+
+bool broker_make_edge_keys(struct broker *self, char own_public[BROKER_KEY_ROOM],
+                           char own_secret[BROKER_KEY_ROOM],
+                           char broker_public[BROKER_KEY_ROOM])
+{
+    if (!self->keys || zmq_curve_keypair(own_public, own_secret) < 0 ||
+        zmq_curve_public(broker_public, key_store_secret(self->keys)) < 0)
+        return false;
+    key_store_add_edge(self->keys, own_public);
+    return true;
 }
 
 bool broker_is_running(const struct broker *self)
@@ -193,7 +280,7 @@ bool broker_is_running(const struct broker *self)
 /* One turn over all doors; true when one of them may have more. */
 static bool s_drain(struct broker *self)
 {
-    bool more = false;
+    bool more = zap_drain(self->zap, BROKER_BUDGET) == BROKER_BUDGET;
     if (self->tap) // first: a watcher sees what comes after its subscription
         more |= tap_drain(self->tap, self->core, BROKER_BUDGET) == BROKER_BUDGET;
     more |= back_drain(self->back, self->core, BROKER_BUDGET) == BROKER_BUDGET;
@@ -204,6 +291,16 @@ static bool s_drain(struct broker *self)
         more |= feed_drain(self->sub, self->core, BROKER_BUDGET) == BROKER_BUDGET;
     core_turn(self->core);
     return more;
+}
+
+static void s_log_denied(struct broker *self, uint64_t count)
+{
+    const struct core_denied *denied = core_last_denied(self->core);
+    char subject[sizeof denied->subject + 3];
+    (void)log_quote(denied->subject, (unsigned)strlen(denied->subject), subject,
+                    sizeof subject);
+    log_warn("denied", "count=%llu key=%s verb=%s subject=%s", (unsigned long long)count,
+             denied->key, denied->verb, subject);
 }
 
 /* What changed since the last tick and is worth a line. */
@@ -221,7 +318,53 @@ static void s_log(struct broker *self, const struct core_stats *stats)
     if (stats->lost_publications != seen->lost_publications)
         log_warn("publications_lost", "lost=%llu",
                  (unsigned long long)stats->lost_publications);
+    if (stats->dropped[CORE_DROP_DENIED] != seen->dropped[CORE_DROP_DENIED])
+        s_log_denied(self,
+                     stats->dropped[CORE_DROP_DENIED] - seen->dropped[CORE_DROP_DENIED]);
     self->seen = *stats;
+}
+
+/* Watchers whose key was taken away must not see more, and libzmq cannot send one peer
+ * away: all go, and those who still may come back by themselves. */
+static void s_reopen_tap(struct broker *self)
+{
+    char endpoint[SOCKET_ENDPOINT_MAX];
+    const struct socket_place place = {self->context, endpoint, self->keys};
+    if (!self->reopen_tap)
+        return;
+    snprintf(endpoint, sizeof endpoint, "%s", self->tap_endpoint);
+    if (self->tap) {
+        watch_remove(self->watch, tap_socket(self->tap));
+        tap_destroy(&self->tap);
+        core_set_tap(self->core, false);
+    }
+    self->tap = tap_new(&place); // the old one may hold the address for a moment
+    if (!self->tap)
+        return;
+    self->reopen_tap = false;
+    (void)watch_add(self->watch, s_port_names[BROKER_TAP], tap_socket(self->tap));
+}
+
+static void s_reload(struct broker *self)
+{
+    char why[KEY_STORE_WHY];
+    if (!self->keys) {
+        log_info("keys_none", "reason=\"the bus is open\"");
+        return;
+    }
+    uint64_t changes = key_store_changes(self->keys);
+    if (key_store_load(self->keys, why) < 0) {
+        char quoted[KEY_STORE_WHY + 3];
+        log_error("keys_kept", "reason=%s",
+                  log_quote(why, (unsigned)strlen(why), quoted, sizeof quoted));
+        return;
+    }
+    log_info("keys_loaded", "keys=%zu", key_store_count(self->keys));
+    if (key_store_changes(self->keys) == changes)
+        return;
+    core_authority_changed(self->core);
+    self->reopen_tap = self->tap != NULL;
+    s_reopen_tap(self);
 }
 
 static void s_tick(struct broker *self, int64_t now_ms)
@@ -233,6 +376,9 @@ static void s_tick(struct broker *self, int64_t now_ms)
     const struct core_stats *stats = core_measure(self->core);
     broker_metrics_update(stats);
     s_log(self, stats);
+    zap_report(self->zap);
+    watch_report(self->watch);
+    s_reopen_tap(self);
 }
 
 static int s_timeout_ms(const struct broker *self, int64_t now_ms, bool more)
@@ -244,22 +390,29 @@ static int s_timeout_ms(const struct broker *self, int64_t now_ms, bool more)
     return self->tick_ms > now_ms ? (int)(self->tick_ms - now_ms) : 0;
 }
 
+/* Waits for something to do.  False: stop. */
+static bool s_wait(struct broker *self, int timeout_ms)
+{
+    void *sockets[BROKER_PORTS + 1];
+    uint64_t woken;
+    for (int port = 0; port < BROKER_PORTS; port++)
+        sockets[port] = s_socket(self, port);
+    sockets[BROKER_PORTS] = zap_socket(self->zap);
+    if (socket_wait(sockets, BROKER_PORTS + 1, self->wake, timeout_ms))
+        (void)!read(self->wake, &woken, sizeof woken);
+    return !atomic_load(&self->stopping);
+}
+
 void broker_run(struct broker *self)
 {
-    void *sockets[] = {
-        front_socket(self->front),
-        back_socket(self->back),
-        self->tap ? tap_socket(self->tap) : NULL,
-        self->pull ? feed_socket(self->pull) : NULL,
-        self->sub ? feed_socket(self->sub) : NULL,
-    };
     int64_t now_ms = clock_now_ms();
     bool more = false;
     atomic_store(&self->running, true);
-    while (!socket_wait(sockets, sizeof sockets / sizeof *sockets, self->stop,
-                        s_timeout_ms(self, now_ms, more))) {
+    while (s_wait(self, s_timeout_ms(self, now_ms, more))) {
         now_ms = clock_now_ms();
         core_set_time(self->core, now_ms);
+        if (atomic_exchange(&self->reloading, false))
+            s_reload(self);
         more = s_drain(self);
         s_tick(self, now_ms);
     }

@@ -1,5 +1,5 @@
 /* broker: the core with its doors: sockets, the loop, metrics.  One thread runs it;
- * broker_stop may be called by any thread or signal handler. */
+ * broker_stop and broker_reload may be called by any thread or signal handler. */
 #pragma once
 
 #include "common/conf.h"
@@ -8,6 +8,8 @@
 #include <stddef.h>
 
 struct broker;
+
+enum { BROKER_KEY_ROOM = 41 };
 
 enum broker_port {
     BROKER_EDGES,
@@ -26,5 +28,13 @@ const char *broker_endpoint(const struct broker *self, enum broker_port port);
 /* Serves until broker_stop. */
 void broker_run(struct broker *self);
 void broker_stop(struct broker *self);
+/* Read the keys again, soon.  Any thread or signal handler. */
+void broker_reload(struct broker *self);
+/* Keys for a gateway in this process, made once and kept nowhere: its own pair and the
+ * broker's public key, Z85 with NUL.  Before broker_run.  False when there are no keys,
+ * and the bus is open. */
+bool broker_make_edge_keys(struct broker *self, char own_public[BROKER_KEY_ROOM],
+                           char own_secret[BROKER_KEY_ROOM],
+                           char broker_public[BROKER_KEY_ROOM]);
 /* Is broker_run serving?  Any thread. */
 bool broker_is_running(const struct broker *self);

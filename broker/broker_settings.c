@@ -1,5 +1,7 @@
 #include "broker/broker_settings.h"
 
+#include "broker/key_store.h"
+
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -28,11 +30,15 @@ const struct conf_setting broker_settings[] = {
      .type = CONF_TEXT,
      .initial = BROKER_SUB_DEFAULT,
      .help = "Endpoint that takes publications from PUB sockets; empty: none."},
+    {.name = "keys",
+     .type = CONF_TEXT,
+     .help = "Folder of CURVE keys, made by ringwayctl: only who has one of them may "
+             "connect; empty: everybody may."},
     {.name = "plain-bus",
      .type = CONF_BOOL,
      .initial = "no",
-     .help = "Allow endpoints that are not on loopback: everybody who reaches them is "
-             "trusted."},
+     .help = "Without keys, allow endpoints that are not on loopback: everybody who "
+             "reaches them is trusted."},
     {.name = "edge-lease",
      .type = CONF_DURATION,
      .initial = "5s",
@@ -110,8 +116,23 @@ static bool s_is_local(const char *endpoint)
     return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == 127;
 }
 
+/* A folder that cannot be read, or a bad file in it, is refused before anything starts.
+ */
+static void s_check_keys(const char *folder)
+{
+    char why[KEY_STORE_WHY];
+    struct key_store *keys = key_store_new(folder);
+    if (key_store_load(keys, why) < 0)
+        conf_refuse("keys", folder, why);
+    key_store_destroy(&keys);
+}
+
 void broker_settings_check(const struct conf *conf)
 {
+    const char *keys = conf_text(conf, "keys");
+    bool open = !keys || !*keys;
+    if (!open)
+        s_check_keys(keys);
     static const char *const names[] = {"bus-edges", "bus-apps", "bus-tap", "bus-pull",
                                         "bus-sub"};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
@@ -122,9 +143,9 @@ void broker_settings_check(const struct conf *conf)
         if (given && !s_starts(endpoint, "tcp://") && !s_starts(endpoint, "ipc://") &&
             !s_starts(endpoint, "inproc://"))
             conf_refuse(names[at], endpoint, "tcp://ADDRESS:PORT or ipc://PATH");
-        if (given && !s_is_local(endpoint) && !conf_bool(conf, "plain-bus"))
+        if (given && open && !s_is_local(endpoint) && !conf_bool(conf, "plain-bus"))
             conf_refuse(names[at], endpoint,
-                        "not on loopback, where everybody who reaches it is trusted: say "
-                        "plain-bus=yes if that is meant");
+                        "not on loopback, where everybody who reaches it is trusted: set "
+                        "keys, or say plain-bus=yes if that is meant");
     }
 }

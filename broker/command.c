@@ -136,7 +136,8 @@ int command_one(struct request *request)
     }
     if (command_is_repeated(request))
         return -EALREADY;
-    struct target target = {edge_life_expect(core, channel), channel, 1};
+    struct target target = {permit_target(core, request->from->authority, channel),
+                            channel, 1};
     if (!target.edge) {
         s_refuse(request, channel, -ENOENT);
         return -ENOENT;
@@ -160,7 +161,7 @@ struct list_of_channels {
 };
 
 /* NULL, or what is wrong. */
-static const char *s_split(struct core *core, struct wire_text text,
+static const char *s_split(const struct request *request, struct wire_text text,
                            struct list_of_channels *list)
 {
     list->count = 0;
@@ -172,7 +173,8 @@ static const char *s_split(struct core *core, struct wire_text text,
             return "channels: at most 128";
         if (!channel_id_is_valid(channel))
             return "channels: not the id of one";
-        list->edge[list->count] = edge_life_expect(core, channel);
+        list->edge[list->count] =
+            permit_target(request->core, request->from->authority, channel);
         list->channel[list->count++] = channel;
         text.data = comma ? comma + 1 : NULL;
         text.size -= comma ? size + 1 : size;
@@ -246,7 +248,7 @@ void command_send(struct request *request)
         return;
     }
     struct list_of_channels list;
-    const char *bad = s_split(core, text, &list);
+    const char *bad = s_split(request, text, &list);
     if (!bad)
         bad = command_bad_option(request);
     if (bad) {

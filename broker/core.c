@@ -96,11 +96,11 @@ static void s_reap(struct core *self)
         dispatch_bury(self, list_item(first, struct worker, failed));
 }
 
-void core_from_edge(struct core *self, uint64_t peer, struct wire_text frame)
+void core_from_edge(struct core *self, const struct address *from, struct wire_text frame)
 {
     struct wire_record record;
     int result = wire_read(frame.data, frame.size, &record);
-    from_edge(self, peer, &record, result);
+    from_edge(self, from, &record, result);
     s_reap(self);
 }
 
@@ -112,9 +112,10 @@ void core_from_app(struct core *self, const struct address *from, struct wire_te
     s_reap(self);
 }
 
-void core_from_plain(struct core *self, struct wire_text frame)
+void core_from_plain(struct core *self, const struct authority *authority,
+                     struct wire_text frame)
 {
-    const struct address nobody = {.peer = 0};
+    const struct address nobody = {.authority = authority};
     core_from_app(self, &nobody, frame);
 }
 
@@ -139,10 +140,10 @@ static const char *s_channel_command(struct wire_text topic, struct wire_text *c
     return wire_is(what, "close") ? "CLOSE" : NULL;
 }
 
-void core_from_publisher(struct core *self, struct wire_text topic,
-                         struct wire_text payload)
+void core_from_publisher(struct core *self, const struct authority *authority,
+                         struct wire_text topic, struct wire_text payload)
 {
-    const struct address nobody = {.peer = 0};
+    const struct address nobody = {.authority = authority};
     struct wire_text name;
     const char *verb = s_channel_command(topic, &name);
     if (!verb)
@@ -380,6 +381,7 @@ const char *core_drop_name(enum core_drop drop)
         [CORE_DROP_PEER] = "peer",     [CORE_DROP_CHANNEL] = "channel",
         [CORE_DROP_REPEAT] = "repeat", [CORE_DROP_WAITING] = "waiting",
         [CORE_DROP_STALE] = "stale",   [CORE_DROP_TARGET] = "target",
+        [CORE_DROP_DENIED] = "denied",
     };
     return names[drop];
 }

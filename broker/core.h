@@ -32,6 +32,7 @@ enum core_drop {
     CORE_DROP_WAITING, // an event for which there is no room: it is asked for again
     CORE_DROP_STALE,   // a tag or gen of the past
     CORE_DROP_TARGET,  // a command whose edge is gone or full
+    CORE_DROP_DENIED,  // the key of the sender does not allow it
     CORE_DROPS,
 };
 
@@ -44,6 +45,13 @@ struct core_stats {
     uint64_t ring_records, ring_bytes;
 };
 
+/* The newest record that was denied; all "" before the first. */
+struct core_denied {
+    char key[AUTHORITY_NAME_MAX + 1]; // name of the sender's
+    char verb[17];
+    char subject[160]; // service, topic, channel or edge, as far as it fits
+};
+
 struct core *core_new(const struct core_settings *settings, const struct output *output,
                       int64_t now_ms);
 void core_destroy(struct core **self_p);
@@ -51,12 +59,17 @@ void core_destroy(struct core **self_p);
 /* Once before the records of a loop turn.  Never goes back.  A jump of more than 1.5 s is
  * a pause of our own: nobody is judged by it. */
 void core_set_time(struct core *self, int64_t now_ms);
-/* One frame each. */
-void core_from_edge(struct core *self, uint64_t peer, struct wire_text frame);
+/* One frame each, with what its sender may do: authority, or that in `from`. */
+void core_from_edge(struct core *self, const struct address *from,
+                    struct wire_text frame);
 void core_from_app(struct core *self, const struct address *from, struct wire_text frame);
-void core_from_plain(struct core *self, struct wire_text frame);
-void core_from_publisher(struct core *self, struct wire_text topic,
-                         struct wire_text payload);
+void core_from_plain(struct core *self, const struct authority *authority,
+                     struct wire_text frame);
+void core_from_publisher(struct core *self, const struct authority *authority,
+                         struct wire_text topic, struct wire_text payload);
+/* What keys allow has changed: edges and workers go that may not be here any more. */
+void core_authority_changed(struct core *self);
+const struct core_denied *core_last_denied(const struct core *self);
 /* Once after the records of a loop turn: acknowledgements, and what did not fit before.
  */
 void core_turn(struct core *self);

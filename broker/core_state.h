@@ -47,7 +47,8 @@ struct core {
     size_t orphans; // channels whose edge is dead
     bool tapped;
     struct core_stats stats;
-    char *acks; // CORE_ACKS_BYTES
+    struct core_denied denied; // the newest record that was
+    char *acks;                // CORE_ACKS_BYTES
 };
 
 /* A command record from an application. */
@@ -66,17 +67,19 @@ static inline void core_dropped(struct core *self, enum core_drop why)
 
 /* from_edge.c and from_app.c: one record that wire_read took, or the reason why it did
  * not. */
-void from_edge(struct core *core, uint64_t peer, const struct wire_record *record,
-               int result);
+void from_edge(struct core *core, const struct address *from,
+               const struct wire_record *record, int result);
 void from_app(struct core *core, const struct address *from,
               const struct wire_record *record, int result);
 
 /* edge_life.c: HELLO and HB of an edge, whether it is known or not. */
-void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record *record);
-void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record);
+void edge_life_hello(struct core *core, const struct address *from,
+                     const struct wire_record *record);
+void edge_life_pulse(struct core *core, const struct address *from,
+                     const struct wire_record *record);
 /* A stranger is asked to say HELLO. */
 void edge_life_who(struct core *core, uint64_t peer);
-/* May the edge of this channel still come back after our own start? */
+/* May the edge of this channel still come back after our own start, or announce it? */
 bool edge_life_may_come(const struct core *core, struct wire_text channel);
 /* The edge of a channel; one that may still come is made, so that commands wait for it in
  * their order.  NULL: there is none.  The id must be valid. */
@@ -137,6 +140,31 @@ static inline struct wire_text answer_first(struct wire_text channels)
     return (struct wire_text){channels.data,
                               comma ? (size_t)(comma - channels.data) : channels.size};
 }
+
+/* permit.c: the one check of every record against its sender's key. */
+
+/* What a verb needs. */
+enum permit {
+    PERMIT_WORKER, // the worker that the sender is: checked when it joined
+    PERMIT_SERVICE,
+    PERMIT_CHANNELS, // a channel counts as its service
+    PERMIT_CHANNEL_AND_TOPIC,
+    PERMIT_TOPIC,
+    PERMIT_QUESTION,
+    PERMIT_EACH, // of the channels: query.c asks for each
+};
+/* False when it is denied; that was counted and answered then. */
+bool permit_request(const struct request *request, enum permit need);
+/* The same for one channel; of a channel that is not known nothing is said. */
+bool permit_channel(const struct core *core, const struct authority *authority,
+                    struct wire_text channel);
+/* The edge that a command for this channel may go to; NULL when there is none.  To an
+ * edge that has not announced the channel only those may speak who have every service. */
+struct edge *permit_target(struct core *core, const struct authority *authority,
+                           struct wire_text channel);
+/* It was denied: counted, and remembered for the log. */
+void permit_deny(struct core *core, const struct authority *authority,
+                 struct wire_text verb, struct wire_text subject);
 
 /* tap_record.c: what watchers see. */
 void tap_event(struct core *core, const struct channel *channel,

@@ -27,6 +27,7 @@ struct edge {
     uint64_t peer; // its records connection; 0: detached
     bool synced;   // everything it has was announced
     bool expected; // it did not come yet in this life of the broker; commands wait for it
+    const struct authority *authority; // of the key that it greeted with
     struct command_ring ring;
     uint64_t cursor;       // the first command that the socket has not taken yet
     int64_t heard_ms;      // last record on either connection

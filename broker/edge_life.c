@@ -101,6 +101,9 @@ static struct edge *s_meet(struct core *core, const char *id, size_t size)
 
 bool edge_life_may_come(const struct core *core, struct wire_text channel)
 {
+    const struct edge *edge = edge_of_channel(&core->edges, channel);
+    if (edge)
+        return !edge->synced;
     const char *dot = memrchr(channel.data, '.', channel.size);
     return core->now_ms < core->started_ms + core->settings.edge_lease_ms && dot &&
            !fence_has(&core->fence, channel.data, (size_t)(dot - channel.data));
@@ -122,9 +125,36 @@ struct edge *edge_life_expect(struct core *core, struct wire_text channel)
     return edge;
 }
 
-/* HELLO edge-name epoch boot lastc proto=RW/1 */
-void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record *record)
+/* May the sender be the edge of this name? */
+static bool s_is_allowed(struct core *core, const struct address *from,
+                         const struct wire_record *record)
 {
+    if (authority_has_edge(from->authority, record->token[1]))
+        return true;
+    permit_deny(core, from->authority, record->token[0], record->token[1]);
+    return false;
+}
+
+/* Is a life of an edge one that may begin or go on?  It is told when not. */
+static bool s_admits(struct core *core, const struct address *from,
+                     const struct wire_record *record, const char *id, size_t size)
+{
+    if (!s_is_allowed(core, from, record)) {
+        s_reject(core, from->peer, "denied", "the key does not allow this name");
+        return false;
+    }
+    if (fence_has(&core->fence, id, size)) {
+        s_reject(core, from->peer, "epoch", "this life of the edge is over");
+        return false;
+    }
+    return true;
+}
+
+/* HELLO edge-name epoch boot lastc proto=RW/1 */
+void edge_life_hello(struct core *core, const struct address *from,
+                     const struct wire_record *record)
+{
+    uint64_t peer = from->peer;
     char id[EDGE_ID_MAX + 1], why[160];
     size_t size;
     uint64_t lastc;
@@ -140,10 +170,8 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
-    if (fence_has(&core->fence, id, size)) {
-        s_reject(core, peer, "epoch", "this life of the edge is over");
+    if (!s_admits(core, from, record, id, size))
         return;
-    }
     struct edge *edge = s_meet(core, id, size);
     if (!edge) {
         s_reject(core, peer, "full", "too many edges");
@@ -151,6 +179,7 @@ void edge_life_hello(struct core *core, uint64_t peer, const struct wire_record 
     }
     core->stats.hellos++;
     edge->heard_ms = core->now_ms;
+    edge->authority = from->authority;
     edge_attach(edge, peer);
     bool resume = edge->synced && wire_is(record->token[3], core->boot) &&
                   command_ring_covers(&edge->ring, lastc);
@@ -176,7 +205,8 @@ static void s_beat_back(struct core *core, uint64_t peer)
 }
 
 /* HB edge-name epoch lastc, on either connection */
-void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record *record)
+void edge_life_pulse(struct core *core, const struct address *from,
+                     const struct wire_record *record)
 {
     char id[EDGE_ID_MAX + 1];
     size_t size;
@@ -185,19 +215,21 @@ void edge_life_pulse(struct core *core, uint64_t peer, const struct wire_record 
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
+    if (!s_is_allowed(core, from, record))
+        return;
     struct edge *edge = edge_find(&core->edges, id, size);
     if (edge && edge->peer) {
         edge->heard_ms = core->now_ms;
         if (lastc < edge->cursor)
             command_ring_trim(&edge->ring, lastc);
-        if (peer != edge->peer)
-            s_beat_back(core, peer);
+        if (from->peer != edge->peer)
+            s_beat_back(core, from->peer);
         return;
     }
     /* Its records connection is new to us, or it is: it has to say HELLO there. */
     if (edge)
         edge->heard_ms = core->now_ms;
-    edge_life_who(core, peer);
+    edge_life_who(core, from->peer);
 }
 
 void edge_life_bury(struct core *core, struct edge *edge)

@@ -10,7 +10,7 @@ struct feed;
 enum feed_kind { FEED_PULL, FEED_SUB };
 
 /* NULL with errno set. */
-struct feed *feed_new(void *context, enum feed_kind kind, const char *endpoint);
+struct feed *feed_new(const struct socket_place *place, enum feed_kind kind);
 void feed_destroy(struct feed **self_p);
 const char *feed_endpoint(const struct feed *self);
 void *feed_socket(const struct feed *self);

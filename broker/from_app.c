@@ -162,6 +162,7 @@ static void s_join(struct request *request)
     }
     if (!worker)
         worker = worker_new(&core->workers, request->from->peer, core->now_ms);
+    worker->authority = request->from->authority;
     s_set_name(core, worker, name);
     uint64_t window = worker->window;
     (void)s_number(request, "window", WORKER_WINDOW_MAX, &window);
@@ -277,20 +278,21 @@ static const struct verb {
     size_t tokens; // positional ones, the verb included
     void (*take)(struct request *request);
     bool plain; // the pull port takes it too
+    enum permit need;
 } s_verbs[] = {
-    {"ACK", 2, s_ack, false},
-    {"SEND", 2, command_send, true},
-    {"DONE", 2, s_done, false},
-    {"PUB", 2, command_pub, true},
-    {"JOIN", 2, s_join, false},
-    {"CLOSE", 2, command_close, true},
-    {"SUB", 3, command_sub, true},
-    {"UNSUB", 3, command_unsub, true},
-    {"ACCEPT", 2, command_accept, true},
-    {"NACK", 2, s_nack, false},
-    {"LEAVE", 2, s_leave, false},
-    {"GET", 2, query_get, false},
-    {"CHECK", 2, query_check, false},
+    {"ACK", 2, s_ack, false, PERMIT_WORKER},
+    {"SEND", 2, command_send, true, PERMIT_CHANNELS},
+    {"DONE", 2, s_done, false, PERMIT_WORKER},
+    {"PUB", 2, command_pub, true, PERMIT_TOPIC},
+    {"JOIN", 2, s_join, false, PERMIT_SERVICE},
+    {"CLOSE", 2, command_close, true, PERMIT_CHANNELS},
+    {"SUB", 3, command_sub, true, PERMIT_CHANNEL_AND_TOPIC},
+    {"UNSUB", 3, command_unsub, true, PERMIT_CHANNEL_AND_TOPIC},
+    {"ACCEPT", 2, command_accept, true, PERMIT_CHANNELS},
+    {"NACK", 2, s_nack, false, PERMIT_WORKER},
+    {"LEAVE", 2, s_leave, false, PERMIT_SERVICE},
+    {"GET", 2, query_get, false, PERMIT_QUESTION},
+    {"CHECK", 2, query_check, false, PERMIT_EACH},
 };
 
 /* A record that cannot be taken; the key of the answer is its first token if there is
@@ -322,7 +324,7 @@ static void s_take(struct request *request)
             s_bad(request, CORE_DROP_SYNTAX, "syntax", "a token is missing");
         else if (!verb->plain && !request->from->peer)
             core_dropped(request->core, CORE_DROP_VERB);
-        else
+        else if (permit_request(request, verb->need))
             verb->take(request);
         return;
     }

@@ -336,8 +336,8 @@ static void s_take(const struct from *from)
     core_dropped(from->core, CORE_DROP_VERB);
 }
 
-void from_edge(struct core *core, uint64_t peer, const struct wire_record *record,
-               int result)
+void from_edge(struct core *core, const struct address *address,
+               const struct wire_record *record, int result)
 {
     if (result < 0) {
         core_dropped(core, result == -EPROTO ? CORE_DROP_SYNTAX : CORE_DROP_SIZE);
@@ -349,15 +349,15 @@ void from_edge(struct core *core, uint64_t peer, const struct wire_record *recor
         if (record->count < (hello ? 5 : 4))
             core_dropped(core, CORE_DROP_SYNTAX);
         else if (hello)
-            edge_life_hello(core, peer, record);
+            edge_life_hello(core, address, record);
         else
-            edge_life_pulse(core, peer, record);
+            edge_life_pulse(core, address, record);
         return;
     }
-    const struct from from = {core, edge_of_peer(&core->edges, peer), record};
+    const struct from from = {core, edge_of_peer(&core->edges, address->peer), record};
     if (!from.edge) {
         core_dropped(core, CORE_DROP_PEER);
-        edge_life_who(core, peer);
+        edge_life_who(core, address->peer);
         return;
     }
     from.edge->heard_ms = core->now_ms;

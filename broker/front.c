@@ -1,5 +1,6 @@
 #include "broker/front.h"
 
+#include "broker/zap.h"
 #include "common/mem.h"
 
 #include <stdlib.h>
@@ -11,16 +12,19 @@ enum {
 
 struct front {
     void *socket;
+    const struct key_store *keys;
     zmq_msg_t id, frame;
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
-struct front *front_new(void *context, const char *endpoint)
+struct front *front_new(const struct socket_place *place)
 {
     /* No limit on arrival: the windows of the edges bound what is under way. */
-    const struct socket_options options = {ZMQ_ROUTER, 0, 100000, FRONT_MESSAGE_MAX};
+    const struct socket_options options = {ZMQ_ROUTER, 0, 100000, FRONT_MESSAGE_MAX,
+                                           ZAP_EDGE};
     struct front *self = mem_new(struct front);
-    self->socket = socket_new(context, &options, endpoint, self->endpoint);
+    self->keys = place->keys;
+    self->socket = socket_new(place, &options, self->endpoint);
     (void)zmq_msg_init(&self->id);
     (void)zmq_msg_init(&self->frame);
     if (!self->socket)
@@ -54,15 +58,17 @@ int front_drain(struct front *self, struct core *core, int budget)
 {
     int taken = 0;
     for (; taken < budget && socket_receive(self->socket, &self->id) == 0; taken++) {
-        uint64_t peer = socket_peer(zmq_msg_data(&self->id), zmq_msg_size(&self->id));
-        if (!peer) {
+        struct address from = {
+            .peer = socket_peer(zmq_msg_data(&self->id), zmq_msg_size(&self->id))};
+        if (!from.peer) {
             socket_skip(self->socket, &self->id);
             continue;
         }
         bool more = zmq_msg_more(&self->id);
         while (more && socket_receive(self->socket, &self->frame) == 0) {
             more = zmq_msg_more(&self->frame);
-            core_from_edge(core, peer, socket_text(&self->frame));
+            from.authority = socket_authority(self->keys, &self->frame);
+            core_from_edge(core, &from, socket_text(&self->frame));
         }
     }
     return taken;

@@ -8,7 +8,7 @@
 struct front;
 
 /* NULL with errno set. */
-struct front *front_new(void *context, const char *endpoint);
+struct front *front_new(const struct socket_place *place);
 void front_destroy(struct front **self_p);
 const char *front_endpoint(const struct front *self);
 void *front_socket(const struct front *self);

@@ -20,12 +20,20 @@ static void s_on_signal(int number)
     broker_stop(s_broker);
 }
 
+static void s_on_hangup(int number)
+{
+    (void)number;
+    broker_reload(s_broker);
+}
+
 static void s_catch_signals(void)
 {
+    const struct sigaction hangup = {.sa_handler = s_on_hangup};
     const struct sigaction stop = {.sa_handler = s_on_signal};
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGTERM, &stop, NULL);
     (void)sigaction(SIGINT, &stop, NULL);
+    (void)sigaction(SIGHUP, &hangup, NULL);
     (void)sigaction(SIGPIPE, &ignore, NULL);
 }
 

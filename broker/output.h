@@ -1,15 +1,17 @@
 /* output: how the core speaks.  Doors fill the table; tests fill it with recorders. */
 #pragma once
 
+#include "broker/authority.h"
 #include "common/blob.h"
 #include "common/wire.h"
 
-/* Where an answer goes: a peer of the application port and the envelope of its request.
- */
+/* Where a record comes from, with what its sender may do, and where the answer goes: a
+ * peer of a port and the envelope of its request. */
 struct address {
-    uint64_t peer;           // 0: nobody (pull and sub port)
-    const uint8_t *envelope; // frames as size byte and bytes; borrowed
-    size_t envelope_size;    // 0: no envelope
+    uint64_t peer;                     // 0: nobody (pull and sub port)
+    const uint8_t *envelope;           // frames as size byte and bytes; borrowed
+    size_t envelope_size;              // 0: no envelope
+    const struct authority *authority; // outlives the core; NULL: everything
 };
 
 struct output {

@@ -10,8 +10,9 @@ void command_sub(struct request *request)
 {
     struct core *core = request->core;
     struct wire_text channel = request->record->token[1];
-    struct edge *edge =
-        channel_id_is_valid(channel) ? edge_life_expect(core, channel) : NULL;
+    struct edge *edge = channel_id_is_valid(channel)
+                            ? permit_target(core, request->from->authority, channel)
+                            : NULL;
     if (!topic_name_is_valid(request->record->token[2])) {
         core_dropped(core, CORE_DROP_VALUE);
         answer_error(request, channel, "value", "topic: 1 to 255 bytes");

@@ -191,6 +191,12 @@ void query_check(struct request *request)
             answer_error(request, id, "value", "channel: not the id of one");
             continue;
         }
+        if (!permit_channel(request->core, request->from->authority, id)) {
+            permit_deny(request->core, request->from->authority, record->token[0], id);
+            answer_error(request, id, "denied",
+                         "channel: the key does not allow its service");
+            continue;
+        }
         const char *verb = s_check(request->core, request->from->peer, id);
         struct wire_header header;
         wire_begin(&header, verb);

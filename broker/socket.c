@@ -11,6 +11,8 @@ enum {
     SOCKET_ZERO_COPY = 10,  // ZMQ_ZERO_COPY_RECV, which zmq.h hides as a draft
     SOCKET_LINGER_MS = 200, // for acknowledgements on their way when we stop
     SOCKETS_MAX = 8,
+    SOCKET_DECIMAL = 10,
+    SOCKET_ZAP_ENFORCE_DOMAIN = 93, // ZMQ_ZAP_ENFORCE_DOMAIN, hidden likewise
 };
 
 void *socket_context_new(void)
@@ -67,16 +69,32 @@ static void s_configure(void *socket, const struct socket_options *options)
     (void)result;
 }
 
-void *socket_new(void *context, const struct socket_options *options,
-                 const char *endpoint, char real[SOCKET_ENDPOINT_MAX])
+/* False with errno set. */
+static bool s_secure(void *socket, const char *domain, const struct key_store *keys)
+{
+    /* A port with a domain takes nobody whom zap.c did not admit, and nobody who speaks a
+     * ZMTP before 3: their random bytes would become frames. */
+    s_set(socket, SOCKET_ZAP_ENFORCE_DOMAIN, 1);
+    if (zmq_setsockopt(socket, ZMQ_ZAP_DOMAIN, domain, strlen(domain)) < 0)
+        return false;
+    if (!keys)
+        return true;
+    s_set(socket, ZMQ_CURVE_SERVER, 1);
+    return zmq_setsockopt(socket, ZMQ_CURVE_SECRETKEY, key_store_secret(keys),
+                          KEY_TEXT + 1) == 0;
+}
+
+void *socket_new(const struct socket_place *place, const struct socket_options *options,
+                 char real[SOCKET_ENDPOINT_MAX])
 {
     size_t size = SOCKET_ENDPOINT_MAX;
-    void *socket = zmq_socket(context, options->type);
+    void *socket = zmq_socket(place->context, options->type);
     if (!socket)
         return NULL;
     s_configure(socket, options);
-    s_set(socket, ZMQ_IPV6, strchr(endpoint, '[') != NULL);
-    if (zmq_bind(socket, endpoint) < 0 ||
+    s_set(socket, ZMQ_IPV6, strchr(place->endpoint, '[') != NULL);
+    if (!s_secure(socket, options->domain, place->keys) ||
+        zmq_bind(socket, place->endpoint) < 0 ||
         zmq_getsockopt(socket, ZMQ_LAST_ENDPOINT, real, &size) < 0) {
         int error = errno;
         socket_destroy(&socket);
@@ -92,6 +110,16 @@ void socket_destroy(void **socket_p)
         (void)zmq_close(*socket_p);
     }
     *socket_p = NULL;
+}
+
+const struct authority *socket_authority(const struct key_store *keys, zmq_msg_t *frame)
+{
+    if (!keys)
+        return NULL;
+    /* The user id is the number that zap.c answered with. */
+    const char *user = zmq_msg_gets(frame, "User-Id");
+    unsigned long number = user ? strtoul(user, NULL, SOCKET_DECIMAL) : 0;
+    return key_store_authority(keys, (uint32_t)number);
 }
 
 uint64_t socket_peer(const void *id, size_t size)

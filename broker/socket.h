@@ -2,6 +2,7 @@
  * receiving. */
 #pragma once
 
+#include "broker/key_store.h"
 #include "common/wire.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct socket_options {
     int type; // ZMQ_ROUTER ...
     int receive_high_water, send_high_water;
     int64_t message_max; // bytes
+    const char *domain;  // of zap.h
 };
 
 /* A libzmq context whose peers cannot be guessed.  NULL with errno set. */
@@ -25,12 +27,21 @@ void *socket_context_new(void);
 /* Waits until what was sent is on its way, for a moment. */
 void socket_context_destroy(void **context_p);
 
-/* A bound socket; its real endpoint is written to `real`.  NULL with errno set; the port
- * may be
- * `*` or 0. */
-void *socket_new(void *context, const struct socket_options *options,
-                 const char *endpoint, char real[SOCKET_ENDPOINT_MAX]);
+/* Where a door stands: borrowed by it. */
+struct socket_place {
+    void *context;
+    const char *endpoint;         // the port may be `*` or 0
+    const struct key_store *keys; // who may connect, with CURVE; NULL: everybody
+};
+
+/* A bound socket; its real endpoint is written to `real`.  NULL with errno set. */
+void *socket_new(const struct socket_place *place, const struct socket_options *options,
+                 char real[SOCKET_ENDPOINT_MAX]);
 void socket_destroy(void **socket_p);
+
+/* What the sender of a frame may do; NULL: everything.  Ask it of a frame of the body:
+ * the identity frame of a ROUTER may have lost it (libzmq 4.3.4). */
+const struct authority *socket_authority(const struct key_store *keys, zmq_msg_t *frame);
 
 /* A routing id as a number, 0 when it is too long. */
 uint64_t socket_peer(const void *id, size_t size);

@@ -1,6 +1,7 @@
 #include "broker/tap.h"
 
 #include "broker/list.h"
+#include "broker/zap.h"
 #include "common/mem.h"
 #include "common/table.h"
 
@@ -27,11 +28,12 @@ struct tap {
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
-struct tap *tap_new(void *context, const char *endpoint)
+struct tap *tap_new(const struct socket_place *place)
 {
-    const struct socket_options options = {ZMQ_XPUB, 1000, TAP_QUEUE, TAP_MESSAGE_MAX};
+    const struct socket_options options = {ZMQ_XPUB, 1000, TAP_QUEUE, TAP_MESSAGE_MAX,
+                                           ZAP_TAP};
     struct tap *self = mem_new(struct tap);
-    self->socket = socket_new(context, &options, endpoint, self->endpoint);
+    self->socket = socket_new(place, &options, self->endpoint);
     (void)zmq_msg_init(&self->frame);
     if (!self->socket)
         tap_destroy(&self);

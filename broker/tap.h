@@ -8,7 +8,7 @@
 struct tap;
 
 /* NULL with errno set. */
-struct tap *tap_new(void *context, const char *endpoint);
+struct tap *tap_new(const struct socket_place *place);
 void tap_destroy(struct tap **self_p);
 const char *tap_endpoint(const struct tap *self);
 void *tap_socket(const struct tap *self);

@@ -44,6 +44,7 @@ struct worker_name {
 struct worker {
     struct table_entry by_peer;
     uint64_t peer;
+    const struct authority *authority; // of the key that it joined with
     uint32_t incarnation;
     char prefix[9];           // of its tags: the incarnation in hexadecimal
     struct worker_name *name; // or NULL

@@ -31,10 +31,16 @@ void program_start_log(const struct conf *conf, const char *name)
     log_set(level, strcmp(conf_text(conf, "log-format"), "json") == 0, name);
 }
 
-static sigset_t s_stop_signals(void)
+static struct {
+    void (*function)(void *context);
+    void *context;
+} s_hangup;
+
+static sigset_t s_signals(void)
 {
     sigset_t set;
     (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGHUP);
     (void)sigaddset(&set, SIGTERM);
     (void)sigaddset(&set, SIGINT);
     return set;
@@ -43,21 +49,35 @@ static sigset_t s_stop_signals(void)
 void program_block_signals(void)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigset_t set = s_stop_signals();
+    sigset_t set = s_signals();
     (void)sigaction(SIGPIPE, &ignore, NULL);
     (void)pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+void program_on_hangup(void (*function)(void *context), void *context)
+{
+    s_hangup.function = function;
+    s_hangup.context = context;
+}
+
+/* Is it a signal to stop? */
+static bool s_take(int number)
+{
+    if (number == SIGHUP && s_hangup.function)
+        s_hangup.function(s_hangup.context);
+    return number > 0 && number != SIGHUP;
+}
+
 bool program_wait(int64_t timeout_ms)
 {
-    sigset_t set = s_stop_signals();
+    sigset_t set = s_signals();
     struct timespec timeout = {.tv_sec = timeout_ms / 1000,
                                .tv_nsec = timeout_ms % 1000 * 1000000};
     if (timeout_ms >= 0)
-        return sigtimedwait(&set, NULL, &timeout) > 0;
+        return s_take(sigtimedwait(&set, NULL, &timeout));
     int number;
     do // a process that was suspended goes on here with EINTR
         number = sigwaitinfo(&set, NULL);
-    while (number < 0 && errno == EINTR);
+    while ((number < 0 && errno == EINTR) || (number > 0 && !s_take(number)));
     return number > 0;
 }

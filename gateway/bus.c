@@ -23,54 +23,24 @@ enum {
     REPORT_RECORDS = 4096, // HB at least after so many commands
     REPORT_BYTES = 1024 * 1024,
     COPY_MAX = 2048, // bytes; longer records are handed to ZeroMQ without a copy
-    MESSAGE_MAX = WIRE_PAYLOAD_MAX + 64 * 1024,
     ANSWERS_MAX = 100000,
     ANSWERS_MS = 10 * 60 * 1000,
-    ZERO_COPY_RECEIVE = 10, // context option: kept messages must not pin read buffers
     STOP_MS = 2000,
 };
 
 /* ---- sockets ---- */
 
-static void *s_dealer(struct bus *self)
-{
-    static const struct {
-        int option, value;
-    } options[] = {
-        {ZMQ_IMMEDIATE, 1},
-        {ZMQ_LINGER, 0},
-        {ZMQ_RECONNECT_IVL, 100},
-        {ZMQ_SNDHWM, 100000},
-        {ZMQ_RCVHWM, 0},
-        {ZMQ_RECONNECT_IVL_MAX, 1000},
-        {ZMQ_TCP_KEEPALIVE, 1},
-        {ZMQ_TCP_KEEPALIVE_IDLE, 2},
-        {ZMQ_TCP_KEEPALIVE_INTVL, 1},
-        {ZMQ_TCP_KEEPALIVE_CNT, 3},
-        {ZMQ_TCP_MAXRT, 4000},
-        {ZMQ_HANDSHAKE_IVL, 5000},
-        {ZMQ_IPV6, 1},
-    };
-    void *socket = zmq_socket(self->context, ZMQ_DEALER);
-    for (size_t at = 0; at < sizeof options / sizeof options[0]; at++)
-        zmq_setsockopt(socket, options[at].option, &options[at].value, sizeof(int));
-    int64_t most = MESSAGE_MAX;
-    zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
-    const char *endpoint = self->options.endpoints[self->endpoint];
-    if (zmq_connect(socket, endpoint) != 0)
-        log_error("bus_endpoint", "endpoint=%s error=\"%s\"", endpoint,
-                  zmq_strerror(errno));
-    return socket;
-}
-
 static void s_open_sockets(struct bus *self)
 {
-    self->records = s_dealer(self);
-    self->beats = s_dealer(self);
+    const char *endpoint = self->options.endpoints[self->endpoint];
+    self->records = bus_socket_new(self->context, endpoint, &self->keys);
+    self->beats = bus_socket_new(self->context, endpoint, &self->keys);
+    bus_monitor_open(&self->monitor, self->context, self->records);
 }
 
 static void s_close_sockets(struct bus *self)
 {
+    bus_monitor_close(&self->monitor);
     zmq_close(self->records);
     zmq_close(self->beats);
 }
@@ -164,9 +134,20 @@ static void s_reconnect(struct bus *self)
 {
     bus_set_state(self, BUS_AWAY);
     s_close_sockets(self);
-    self->endpoint = (self->endpoint + 1) % self->options.endpoint_count;
     s_open_sockets(self);
     self->heard_ms = self->now_ms;
+}
+
+/* True when there are other keys than before. */
+static bool s_take_keys(struct bus *self)
+{
+    if (!atomic_exchange(&self->has_new_keys, false))
+        return false;
+    pthread_mutex_lock(&self->keys_lock);
+    bool differ = memcmp(&self->keys, &self->new_keys, sizeof self->keys) != 0;
+    self->keys = self->new_keys;
+    pthread_mutex_unlock(&self->keys_lock);
+    return differ;
 }
 
 static void s_make_epoch(struct bus *self)
@@ -225,8 +206,13 @@ static void s_watch_workers(struct bus *self)
 static void s_tick(struct bus *self)
 {
     s_watch_workers(self);
-    if (self->state != BUS_AWAY && self->now_ms - self->heard_ms > SILENCE_MS)
+    if (s_take_keys(self)) {
         s_reconnect(self);
+    } else if (self->state != BUS_AWAY && self->now_ms - self->heard_ms > SILENCE_MS) {
+        self->endpoint = (self->endpoint + 1) % self->options.endpoint_count;
+        s_reconnect(self);
+    }
+    bus_monitor_look(&self->monitor, self->now_ms);
     if (self->state == BUS_AWAY || self->must_greet)
         bus_greet(self);
     if (self->state != BUS_JOINED && self->was_joined &&
@@ -440,8 +426,8 @@ static void *s_thread(void *context)
 {
     struct bus *self = context;
     (void)pthread_setname_np(pthread_self(), "bus");
-    self->context = zmq_ctx_new();
-    zmq_ctx_set(self->context, ZERO_COPY_RECEIVE, 0);
+    self->context = bus_socket_context();
+    (void)s_take_keys(self);
     s_open_sockets(self);
     self->now_ms = self->heard_ms = self->away_ms = clock_now_ms();
     while (!atomic_load(&self->stop))
@@ -459,6 +445,7 @@ struct bus *bus_new(const struct bus_options *options)
     struct bus *self = mem_new(struct bus);
     self->options = *options;
     self->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    pthread_mutex_init(&self->keys_lock, NULL);
     self->hello_ms = -HELLO_MS;
     self->topics = bus_topics_new(options->workers);
     self->answers = bus_answers_new(ANSWERS_MAX, ANSWERS_MS);
@@ -468,6 +455,14 @@ struct bus *bus_new(const struct bus_options *options)
         bus_port_init(&self->ports[at], self->wake_fd, options->wake_workers[at]);
     s_make_epoch(self);
     return self;
+}
+
+void bus_set_keys(struct bus *self, const struct bus_keys *keys)
+{
+    pthread_mutex_lock(&self->keys_lock);
+    self->new_keys = *keys;
+    pthread_mutex_unlock(&self->keys_lock);
+    atomic_store(&self->has_new_keys, true);
 }
 
 int bus_start(struct bus *self)
@@ -507,6 +502,9 @@ void bus_destroy(struct bus **self_p)
     bus_topics_destroy(&self->topics);
     bus_answers_destroy(&self->answers);
     close(self->wake_fd);
+    pthread_mutex_destroy(&self->keys_lock);
+    explicit_bzero(&self->keys, sizeof self->keys);
+    explicit_bzero(&self->new_keys, sizeof self->new_keys);
     free(self->ports);
     free(self->of_worker);
     free(self);

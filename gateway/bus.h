@@ -3,6 +3,7 @@
  * the channels and talk to it through bus_port.  docs/protocol/1-bus.md section 5. */
 #pragma once
 
+#include "gateway/bus_keys.h"
 #include "gateway/bus_port.h"
 
 #include <stdbool.h>
@@ -23,6 +24,9 @@ struct bus_options {
 };
 
 struct bus *bus_new(const struct bus_options *options);
+/* Copies them.  Before the start or after it, from any thread: the connection is made
+ * anew if they are others, and the channels live on. */
+void bus_set_keys(struct bus *self, const struct bus_keys *keys);
 /* Starts the thread: 0 or a negative errno. */
 int bus_start(struct bus *self);
 /* Sends what is left and BYE, ends the thread. */

@@ -6,6 +6,7 @@
 #include "gateway/bus.h"
 #include "gateway/bus_answers.h"
 #include "gateway/bus_overflow.h"
+#include "gateway/bus_socket.h"
 #include "gateway/bus_topics.h"
 #include "gateway/hang.h"
 
@@ -25,11 +26,15 @@ struct bus {
     int wake_fd;
     pthread_t thread;
     bool started;
-    atomic_bool stop, ready;
+    atomic_bool stop, ready, has_new_keys;
+    pthread_mutex_t keys_lock; // of new_keys
+    struct bus_keys new_keys;
 
     /* The thread's own from here on. */
     void *context, *records, *beats; // ZeroMQ
-    size_t endpoint;                 // index of the one in use
+    struct bus_monitor monitor;      // of records
+    struct bus_keys keys;
+    size_t endpoint; // index of the one in use
     enum bus_state state;
     char boot[BUS_BOOT_ROOM]; // of the broker that was joined last, "" none
     char epoch[BUS_EPOCH_ROOM];

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { REJECTED_MS = 800 }; // more than usual between two greetings
+
 /* ---- to workers ---- */
 
 /* The bus thread waits for nobody.  What a worker that is too far behind has no room for
@@ -273,6 +275,8 @@ static void s_reject(struct bus *self, const struct wire_record *record)
         bus_new_epoch(self);
     else
         bus_set_state(self, BUS_AWAY);
+    if (!wire_is(record->token[2], "epoch"))
+        self->hello_ms = self->now_ms + REJECTED_MS; // it will say so again
 }
 
 static void s_connection(struct bus *self, const struct wire_record *record,

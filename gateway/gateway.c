@@ -149,6 +149,11 @@ struct gateway *gateway_new(const struct conf *conf, const char *const *brokers,
     return self;
 }
 
+void gateway_set_keys(struct gateway *self, const struct bus_keys *keys)
+{
+    bus_set_keys(self->bus, keys);
+}
+
 int gateway_start(struct gateway *self)
 {
     int result = bus_start(self->bus);

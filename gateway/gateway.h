@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/conf.h"
+#include "gateway/bus_keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +16,8 @@ void gateway_check(const struct conf *conf);
  *   brokers   endpoints, borrowed for the gateway's life */
 struct gateway *gateway_new(const struct conf *conf, const char *const *brokers,
                             size_t count, char *why, size_t room);
+/* What it shows to the broker; before the start, and again whenever they are others. */
+void gateway_set_keys(struct gateway *self, const struct bus_keys *keys);
 /* Starts the threads: 0 or a negative errno. */
 int gateway_start(struct gateway *self);
 /* The first client address, with its real port: "http://127.0.0.1:8080/". */

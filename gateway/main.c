@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/ops_server.h"
 #include "common/program.h"
+#include "gateway/bus_keys.h"
 #include "gateway/gateway.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/settings.h"
@@ -36,6 +37,50 @@ static void s_say_ready(const struct gateway *gateway, const struct ops_server *
     (void)fflush(stdout);
 }
 
+static int s_read_keys(const struct conf *conf, struct bus_keys *keys,
+                       const char **setting, char why[KEY_FILE_WHY])
+{
+    return bus_keys_read(keys, conf_text(conf, "key"), conf_text(conf, "broker-key"),
+                         setting, why);
+}
+
+static void s_check(const struct conf *conf)
+{
+    struct bus_keys keys;
+    const char *setting;
+    char why[KEY_FILE_WHY];
+    gateway_check(conf);
+    if (s_read_keys(conf, &keys, &setting, why) < 0)
+        conf_refuse(setting, conf_text(conf, setting), why);
+    explicit_bzero(&keys, sizeof keys);
+}
+
+struct s_reload {
+    const struct conf *conf;
+    struct gateway *gateway;
+};
+
+/* Bad files change nothing. */
+static void s_load_keys(const struct s_reload *self)
+{
+    struct bus_keys keys;
+    const char *setting;
+    char why[KEY_FILE_WHY];
+    if (s_read_keys(self->conf, &keys, &setting, why) < 0) {
+        log_error("keys_kept", "setting=%s file=\"%s\" reason=\"%s\"", setting,
+                  conf_text(self->conf, setting), why);
+        return;
+    }
+    gateway_set_keys(self->gateway, &keys);
+    explicit_bzero(&keys, sizeof keys);
+}
+
+static void s_on_hangup(void *context)
+{
+    log_info("keys_load", "by=SIGHUP");
+    s_load_keys(context);
+}
+
 /* Serves until a signal, drains until done or a second signal. */
 static void s_serve(struct gateway *gateway)
 {
@@ -63,6 +108,9 @@ static int s_run(const struct conf *conf, const char *const *brokers, size_t cou
                 conf_text(conf, "ops-listen"), strerror(errno));
         goto done;
     }
+    struct s_reload reload = {conf, gateway};
+    s_load_keys(&reload);
+    program_on_hangup(s_on_hangup, &reload);
     if (gateway_start(gateway) < 0) {
         fprintf(stderr, "ringway-gateway: cannot start threads\n");
         goto done;
@@ -80,7 +128,7 @@ int main(int argc, char **argv)
 {
     static const struct conf_setting *const tables[] = {
         gateway_conf_table, gateway_program_conf_table, program_conf_table, NULL};
-    conf_set_check(gateway_check);
+    conf_set_check(s_check);
     struct conf *conf = conf_load("ringway-gateway", tables, argc, argv);
     program_start_log(conf, "ringway-gateway");
     program_block_signals();

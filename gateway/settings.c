@@ -214,6 +214,8 @@ void gateway_settings_clear(struct gateway_settings *self)
 const struct conf_setting gateway_program_conf_table[] = {
     LIST("broker", "tcp://127.0.0.1:7701",
          "Edge port of the broker; more: the next when it is silent."),
+    TEXT("key", NULL, "File with this gateway's secret CURVE key; empty: an open bus."),
+    TEXT("broker-key", NULL, "File with the broker's public CURVE key."),
     TEXT("ops-listen", "127.0.0.1:8081",
          "Address of /metrics, /healthz and /readyz; empty: none."),
     {.name = NULL},

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
  */
 
 enum { FUZZ_PEERS = 4 };
+enum { FUZZ_EDGE, FUZZ_APP, FUZZ_KEYS };
 
 struct script {
     const uint8_t *data;
@@ -21,6 +22,7 @@ struct script {
     unsigned full;    // or full
     char tag[3][64];  // newest tags that were seen
     unsigned tags;
+    struct authority authority[FUZZ_KEYS]; // that are limited
 };
 
 static uint8_t s_byte(struct script *self)
@@ -172,17 +174,32 @@ static void s_say(struct script *self, const char *line, bool edge)
     uint8_t who = s_byte(self);
     struct wire_text frame = {text, s_write(self, line, text, sizeof text)};
     uint64_t peer = 1 + who % FUZZ_PEERS;
-    if (edge) {
-        core_from_edge(self->core, peer, frame);
-        return;
-    }
+    const struct authority *authority =
+        who & 0x20 ? &self->authority[edge ? FUZZ_EDGE : FUZZ_APP] : NULL;
     const struct address from = {.peer = peer,
                                  .envelope = envelope,
-                                 .envelope_size = who & 0x80 ? sizeof envelope : 0};
-    if (who & 0x40)
-        core_from_plain(self->core, frame);
+                                 .envelope_size = who & 0x80 ? sizeof envelope : 0,
+                                 .authority = authority};
+    if (edge)
+        core_from_edge(self->core, &from, frame);
+    else if (who & 0x40)
+        core_from_plain(self->core, authority, frame);
     else
         core_from_app(self->core, &from, frame);
+}
+
+/* The keys may do less or more than before. */
+static void s_change_keys(struct script *self)
+{
+    static const char *const edges[] = {"e1", "e*", "", "e2"};
+    static const char *const services[] = {"s0", "s*", "", "s0 s1"};
+    static const char *const topics[] = {"t/1", "t/*", "*", "u/**"};
+    uint8_t what = s_byte(self);
+    if (authority_set_edge(&self->authority[FUZZ_EDGE], "edge", edges[what % 4]) ||
+        authority_set_app(&self->authority[FUZZ_APP], "app", services[what / 4 % 4],
+                          topics[what / 16 % 4]))
+        abort();
+    core_authority_changed(self->core);
 }
 
 static void s_event(struct script *self)
@@ -214,6 +231,8 @@ static void s_event(struct script *self)
         }
         break;
     case 6:
+        s_change_keys(self);
+        break;
     case 7:
     case 8:
     case 9:
@@ -247,5 +266,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     core_turn(script.core);
     (void)core_measure(script.core);
     core_destroy(&script.core);
+    for (size_t at = 0; at < FUZZ_KEYS; at++)
+        authority_clear(&script.authority[at]);
     return 0;
 }

@@ -23,24 +23,27 @@ door() {
         [[ $file =~ ^($2)$ ]] && continue
         echo "$file: includes $1   <- its doors are $2"
         bad=1
-    done < <(grep -rlE --include='*.[ch]' "^#include <($1)" common gateway broker allinone 2>/dev/null)
+    done < <(grep -rlE --include='*.[ch]' "^#include <($1)" common gateway broker allinone ctl 2>/dev/null)
 }
 
 # The include line shows the layer: no name without a folder.
-forbid 'common/*.[ch] gateway/*.[ch] broker/*.[ch] allinone/*.[ch] tests/*/*.[ch]' \
+forbid 'common/*.[ch] gateway/*.[ch] broker/*.[ch] allinone/*.[ch] ctl/*.[ch] tests/*/*.[ch]' \
     '[^/>"]+"' 'write the folder: "common/wire.h"'
 
 # The daemons share common/ and meet only on the wire.
-forbid 'common/*.[ch]' '(gateway|broker|allinone)/' 'common knows neither daemon'
+forbid 'common/*.[ch]' '(gateway|broker|allinone|ctl)/' 'common knows neither daemon'
 forbid 'gateway/*.[ch]' '(broker|allinone)/' 'the daemons meet only on the wire'
 forbid 'broker/*.[ch]' '(gateway|allinone)/' 'the daemons meet only on the wire'
+forbid 'ctl/*.[ch]' '(gateway|allinone|bindings)/|broker/([^a]|a[^u])' \
+    'ctl knows of the daemons only what a key may allow: broker/authority.h'
 
 # Pure modules: bytes in, bytes out; time is an argument.
 pure='common/bytes.[ch] common/wire.[ch]
     gateway/http_request.[ch] gateway/http_head.[ch] gateway/route.[ch] gateway/utf8.[ch]
     gateway/ws_frame.[ch] gateway/ws_message.[ch] gateway/ws_handshake.[ch]
     gateway/sse_event.[ch] gateway/topic_message.[ch] gateway/meta.[ch]
-    gateway/event_queue.[ch] gateway/timer.[ch]'
+    gateway/event_queue.[ch] gateway/timer.[ch]
+    broker/authority.[ch] broker/permit.[ch]'
 forbid "$pure" 'common/(log|clock|metric|conf|ops_server)|sys/[^u]|unistd|time\.h|pthread|poll\.h' \
     'pure: no input or output, no clock, no log'
 
@@ -56,7 +59,7 @@ forbid 'broker/back.[ch]' 'broker/front' 'the two sides meet in main.c'
 
 # One outside library, its doors.
 door 'microhttpd\.h' 'gateway/http_server[a-z_]*\.[ch]|common/ops_server\.c'
-door 'c?zmq\.h' 'gateway/bus[a-z_]*\.[ch]|broker/(front|back|tap|feed|socket)\.[ch]|common/conf\.c'
+door 'c?zmq\.h' 'gateway/bus[a-z_]*\.[ch]|broker/(front|back|tap|feed|socket|zap|watch)\.[ch]|common/conf\.c|ctl/keys\.c'
 door 'openssl/' 'gateway/ws_handshake\.c'
 door 'jansson\.h' 'gateway/(meta|topic_message)\.c|broker/(query|tap_record)\.c'
 door 'sys/epoll\.h' 'gateway/(loop|http_server[a-z_]*|acceptor|worker|channel_[a-z_]+)\.[ch]'

@@ -31,7 +31,8 @@ Each setting is a flag (`--open-timeout 5s`), a variable of the environment
 (`RINGWAY_OPEN_TIMEOUT=5s`) and a line of the file that `--config` or `RINGWAY_CONFIG` names
 (`open-timeout = 5s`). The first of these counts. `--print-config` shows what is in effect,
 `--check-config` says what is wrong. Durations have a unit (`500ms` `10s` `5m` `1h`), sizes too
-(`4096` `16KiB` `4MiB`). `ringway` has the settings of both programs but `broker`: it is its own.
+(`4096` `16KiB` `4MiB`). `ringway` has the settings of both programs but `broker`, `key` and
+`broker-key`: it is its own.
 """
 
 
@@ -74,7 +75,8 @@ def failures():
     """(name of the check, what is wrong or None) for each check."""
     written = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     yield "docs/settings.md is in step", None if page() == written else "run: make settings"
-    known = {one["name"] for program in PROGRAMS for one in settings_of(program)} - {"broker"}
+    known = {one["name"] for program in PROGRAMS for one in settings_of(program)} - {
+        "broker", "broker-key", "key"}
     for program in [*PROGRAMS, "ringway"]:
         listed = {one["name"] for one in settings_of(program)}
         missing = known - listed if program == "ringway" else set()

@@ -122,7 +122,8 @@ static inline void rig_destroy(struct rig *self)
 
 static inline void rig_edge(struct rig *self, uint64_t peer, const char *record)
 {
-    core_from_edge(self->core, peer, (struct wire_text){record, strlen(record)});
+    const struct address from = {.peer = peer};
+    core_from_edge(self->core, &from, (struct wire_text){record, strlen(record)});
 }
 
 static inline void rig_app(struct rig *self, uint64_t peer, const char *record)

@@ -206,7 +206,8 @@ END_TEST
 START_TEST(a_request_in_an_envelope_is_answered_in_it_without_an_id)
 {
     static const uint8_t envelope[] = {4, 0, 0, 0, 1, 0};
-    const struct address from = {3, envelope, sizeof envelope};
+    const struct address from = {
+        .peer = 3, .envelope = envelope, .envelope_size = sizeof envelope};
     const char *send = "SEND " CH("1") "\nx", *wrong = "SEND nonsense\nx";
     core_from_app(s_rig->core, &from, (struct wire_text){wrong, strlen(wrong)});
     rig_expect(s_rig, "app 3 enveloped ERR nonsense - - value|*");
@@ -321,7 +322,7 @@ START_TEST(the_pull_port_takes_commands_and_never_answers)
     const char *records[] = {"SEND " CH("1") " id=1\nx", "PUB t id=2\nx",
                              "JOIN echo id=3", "GET stats id=4", "SEND nonsense id=5"};
     for (size_t at = 0; at < 5; at++)
-        core_from_plain(s_rig->core,
+        core_from_plain(s_rig->core, NULL,
                         (struct wire_text){records[at], strlen(records[at])});
     rig_expect(s_rig, "edge 8 SEND 1 " CH("1") "|x");
     rig_expect_no(s_rig, "app *");
@@ -339,7 +340,7 @@ START_TEST(the_sub_port_makes_commands_of_topics)
                             "not a topic",
                             ""};
     for (size_t at = 0; at < 6; at++)
-        core_from_publisher(s_rig->core,
+        core_from_publisher(s_rig->core, NULL,
                             (struct wire_text){topics[at], strlen(topics[at])},
                             (struct wire_text){"hi", 2});
     rig_expect(s_rig, "edge 8 SEND 1 " CH("1") "|hi");

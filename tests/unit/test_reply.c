@@ -115,7 +115,9 @@ START_TEST(a_question_keeps_the_envelope_of_who_asked_last)
 {
     struct replies replies;
     static const uint8_t envelope[] = {1, 'a', 0};
-    const struct address first = {1, envelope, sizeof envelope}, second = {.peer = 2};
+    const struct address first = {
+        .peer = 1, .envelope = envelope, .envelope_size = sizeof envelope};
+    const struct address second = {.peer = 2};
     replies_init(&replies);
     struct question *question = question_new(&replies, &first, s_text("1"), s_text("k"));
     struct address to = question_address(question);
