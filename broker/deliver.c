@@ -8,6 +8,16 @@ static const char *s_lost_tail(const struct channel *channel)
     return channel->ws ? "1006" : "-1";
 }
 
+/* All that is still known of its client. */
+static struct wire_text s_lost_meta(const struct channel *channel)
+{
+#define META(carrier)                                                                    \
+    "{\"carrier\":\"" carrier                                                            \
+    "\",\"route\":\"\",\"params\":{},\"protocol\":\"\",\"peer\":\"\"}"
+    return answer_key(channel->ws ? META("ws") : META("http"));
+#undef META
+}
+
 void dispatch_become(struct channel *channel, enum channel_state next)
 {
     struct worker *worker = channel->member ? channel->member->worker : NULL;
@@ -126,7 +136,7 @@ static void s_head(const struct channel *channel, const struct event *event,
     wire_add(header, tag);
     if (event->record) {
         s_add_tail(header, event);
-    } else {
+    } else if (event->kind == EVENT_CLOSE) {
         wire_add(header, s_lost_tail(channel));
         wire_add_option(header, "cause", "edge-lost");
     }
@@ -137,7 +147,10 @@ static void s_send(struct core *core, struct channel *channel, const struct even
     struct worker *worker = channel->member->worker;
     struct wire_header header;
     struct wire_text payload = {"", 0};
-    if (event->record && (event->record->has_payload || event->kind == EVENT_PRESSURE))
+    if (event->kind == EVENT_ADOPT && !event->record)
+        payload = s_lost_meta(channel);
+    else if (event->record &&
+             (event->record->has_payload || event->kind == EVENT_PRESSURE))
         payload = payload_of(event->record);
     s_head(channel, event, &header);
     if (header.overflow) { // an edge that fills a header to the brim
@@ -182,13 +195,25 @@ void dispatch_event(struct core *core, struct channel *channel, const struct eve
     }
 }
 
+/* A worker that has never seen the channel would ignore its CLOSE: ADOPT goes first.
+ * False when it could not. */
+static bool s_introduce(struct core *core, struct channel *channel, uint64_t seq)
+{
+    const struct event adopt = {.kind = EVENT_ADOPT, .verb = "ADOPT", .seq = seq};
+    channel->last = seq;
+    channel->closing = false;
+    dispatch_event(core, channel, &adopt);
+    return !channel->announce;
+}
+
 void dispatch_close(struct core *core, struct channel *channel)
 {
     struct event event = {.kind = EVENT_CLOSE,
                           .verb = "CLOSE",
                           .seq = channel->closing ? channel->last : channel->last + 1};
     dispatch_become(channel, CHANNEL_LIVE);
-    dispatch_event(core, channel, &event);
+    if (!channel->announce || s_introduce(core, channel, event.seq - 1))
+        dispatch_event(core, channel, &event);
 }
 
 /* The oldest deliveries of the channel are done: what can the edge forget? */

@@ -138,7 +138,7 @@ class Part:
     def start(self):
         """Starts it and waits until it says that it is ready."""
         self.launch()
-        self.daemon.wait_ready(20)
+        self.daemon.wait_ready(30)
         self.stage.note(f"{self.name} is ready")
         return self
 
@@ -291,9 +291,9 @@ class Stage:
         for worker in self.workers:
             worker.launch()
         for edge in self.edges:
-            wait_until(edge.is_joined, 10, f"{edge.name} joined")
+            wait_until(edge.is_joined, 30, f"{edge.name} joined")
         for worker in self.workers:
-            worker.daemon.wait_ready(10)
+            worker.daemon.wait_ready(30)
         if self.scenario.before:
             self.scenario.before(self)
         self.clients.launch()
@@ -303,7 +303,7 @@ class Stage:
         """Until so many events have been given to workers."""
         wait_until(
             lambda: self.broker.ops_metric("ringway_broker_events_total") >= events,
-            20,
+            60,
             f"{events} events",
         )
 

@@ -380,6 +380,30 @@ START_TEST(check_is_answered_by_what_is_known_and_later_while_it_is_not)
 }
 END_TEST
 
+START_TEST(a_worker_that_never_saw_the_channel_gets_adopt_before_the_close_of_a_dead_edge)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_join_edge(s_rig, 1);
+    s_opened(CH("1"), " ws=1");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 2 1000\n");
+    rig_expect(s_rig, "app 1 CLOSE " CH("1") " 2 *");
+    rig_app(s_rig, 2, "JOIN echo");
+    s_rig->broken = 1 << 1;
+    rig_wait(s_rig, 2, "1"); // worker 1 is dead, the edge was asked
+    rig_expect(s_rig, "edge 8 RESEND *");
+    for (int second = 0; second < 6; second++) {
+        rig_wait(s_rig, 1, "");
+        rig_app(s_rig, 2, "JOIN echo");
+    }
+    rig_expect(s_rig,
+               "app 2 ADOPT " CH("1") " 1 *|{\"carrier\":\"ws\",\"route\":\"\",*}");
+    rig_tagged(s_rig, 2, "ACK", s_rig->tag);
+    rig_expect(s_rig, "app 2 CLOSE " CH("1") " 2 * 1006 cause=edge-lost|");
+    rig_tagged(s_rig, 2, "ACK", s_rig->tag);
+    ck_assert_int_eq((int)core_measure(s_rig->core)->channels, 0);
+}
+END_TEST
+
 START_TEST(check_says_moved_where_another_worker_has_closed)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -446,6 +470,9 @@ int main(void)
     tcase_add_test(all, a_named_worker_that_is_there_gets_its_channels_back_at_once);
     tcase_add_test(all, an_edge_speaks_only_of_its_own_channels);
     tcase_add_test(all, check_is_answered_by_what_is_known_and_later_while_it_is_not);
+    tcase_add_test(
+        all,
+        a_worker_that_never_saw_the_channel_gets_adopt_before_the_close_of_a_dead_edge);
     tcase_add_test(all, check_says_moved_where_another_worker_has_closed);
     tcase_add_test(all,
                    a_heartbeat_of_an_edge_whose_connection_is_gone_is_asked_who_it_is);

@@ -36,6 +36,10 @@ class Service:
         self._due = []  # (time, channel, Held)
 
     def opened(self, chan, key, seq, attempt, adopted):
+        if adopted and not key:  # by the broker, for a dead gateway: its close follows
+            self._log.write("adopt", chan=chan, seq=seq, **{"try": attempt})
+            self._held[chan] = Held(chan, key)
+            return
         if naming.parse_key(key) is None:
             self._log.write("odd", chan=chan, key=key, seq=seq,
                             why="no key: the path of the route must end in /{key}")
