@@ -3,13 +3,28 @@
  * A worker of a service: it joins, gets channels, is called back with what happens to
  * them, and sends.  A channel is one client's open conversation, whatever carries it.
  *
- * One thread runs the application and every callback; only rw_app_call and rw_app_stop
- * may be used from other threads, and rw_app_stop from a signal handler too.  An event is
- * acknowledged when its callback has returned; a callback must take less than 30 s.
+ * Threads.  One thread runs an application and every callback; its functions and those of
+ * its channels are for that thread.  Only rw_app_call and rw_app_stop may be used from
+ * others, and rw_app_stop from a signal handler too.  Several applications may run in
+ * threads of their own.
  *
- * Results are >= 0, or a negative errno: -EPIPE the channel is closed, -EMSGSIZE too
- * large, -ENOBUFS too much waits already, -EINVAL an argument that nobody could be sent.
- * Data is copied unless something else is said; what is returned as `const` is borrowed.
+ * Events.  An event is acknowledged when its callback has returned: until then the
+ * gateway keeps it, and another worker gets it if this one dies.  A callback must take
+ * less than 30 s, or the channel moves to another worker; a timer or call less than 5 s.
+ *
+ * Ownership.  What is given is copied during the call, unless something else is said.
+ * What is returned as `const`, and what a callback gets, is borrowed: texts of a channel
+ * live as long as it does, a message until the callback returns.  A channel lives from
+ * on_open or on_adopt until on_close or on_moved has returned; nobody frees it but the
+ * application it belongs to.  A callback must not call rw_app_run, rw_app_poll or
+ * rw_app_destroy.
+ *
+ * Errors.  Results are >= 0, or a negative errno: -EPIPE the channel is closed or the
+ * application has ended, -EMSGSIZE too large, -ENOBUFS 10,000 sends wait on the channel,
+ * or 100,000 commands or 64 MiB in all, -EINVAL an argument that nobody could be sent.
+ * After an error nothing was sent, and the channel is as it was.  What the broker or the
+ * gateway refuses later is told by on_failed, or by a receipt.  Memory that cannot be had
+ * ends the process.
  */
 #pragma once
 
@@ -89,37 +104,42 @@ struct rw_handlers {
 
 /* Zero or NULL means the default. */
 struct rw_options {
-    const char *name;   // outlives the process: its channels come back to it
-    int window;         // unacknowledged events that it takes, 1 to 10000; default 64
-    int64_t grace_ms;   // that a graceful end may take; default 10000
-    int64_t retry_ms;   // until an unanswered command is repeated; default 5000
-    bool catch_signals; // rw_app_run ends gracefully on SIGTERM and SIGINT
-    void (*log)(void *context, const char *line); // default: to stderr
+    const char *name; // outlives the process, 1 to 64 bytes: its channels come back to it
+    int window;       // unacknowledged events that it takes, 1 to 10000; default 64
+    int64_t grace_ms; // that a graceful end may take; default 10000
+    int64_t retry_ms; // until an unanswered command is repeated; default 5000
+    /* rw_app_run ends gracefully on the first SIGTERM or SIGINT; the second one does what
+     * it did before, which ends the process at once.  For one application at a time. */
+    bool catch_signals;
+    /* Default: to stderr.  context is that of rw_app_handlers, line without LF. */
+    void (*log)(void *context, const char *line);
 };
 
 /* ---- The application ---- */
 
-/* endpoint NULL: RW_ENDPOINT; options may be NULL.  handlers are copied, context is
- * passed to them.  NULL and errno EINVAL when service, window or endpoint is not allowed.
- */
+/* Connects and joins when it is run.  endpoint NULL: RW_ENDPOINT; options may be NULL.
+ * Owned by the caller.  NULL and errno EINVAL when service (1 to 64 of A-Z a-z 0-9 - _
+ * .), name, window or endpoint is not allowed. */
 struct rw_app *rw_app_new(const char *endpoint, const char *service,
                           const struct rw_options *options);
+/* Before it is run.  context is passed to the handlers. */
 void rw_app_handlers(struct rw_app *self, const struct rw_handlers *handlers,
                      void *context);
-/* Calls on_moved for each channel that is left. */
+/* At once, without LEAVE: what is unanswered is told as "stopped".  Calls on_moved for
+ * each channel that is left.  Takes NULL, and nulls the pointer. */
 void rw_app_destroy(struct rw_app **self_p);
 
 /* Serves until rw_app_stop.  0, or -EPROTO when the broker refuses to have us (it is
  * logged). */
 int rw_app_run(struct rw_app *self);
-/* Ends gracefully: no new events, what is under way is finished.  A second time: at once.
- */
+/* Ends gracefully: no new events; what was sent is answered, within grace_ms; then LEFT.
+ * A second time: at the end of this turn. */
 void rw_app_stop(struct rw_app *self);
 /* One turn, for a loop of your own: waits for at most timeout_ms, does what is due.
  * 0; 1 when the application has ended; -EPROTO as above. */
 int rw_app_poll(struct rw_app *self, int64_t timeout_ms);
-/* A descriptor that becomes readable, and how long to wait for it at most; then call
- * rw_app_poll(self, 0). */
+/* A descriptor that becomes readable (owned by self), and how long to wait for it at
+ * most; then call rw_app_poll(self, 0). */
 int rw_app_fd(struct rw_app *self);
 int64_t rw_app_timeout_ms(const struct rw_app *self);
 
@@ -131,13 +151,14 @@ uint64_t rw_app_timer(struct rw_app *self, int64_t delay_ms, int64_t every_ms,
                       void (*function)(void *context), void *context);
 void rw_app_cancel(struct rw_app *self, uint64_t timer);
 
-/* To every subscriber of the topic; rw_publish_others leaves this channel out. */
+/* To every subscriber of the topic, at most RW_MESSAGE_MAX bytes; rw_publish_others
+ * leaves this channel out.  Flags: RW_BINARY. */
 int rw_publish(struct rw_app *self, const char *topic, const void *data, size_t size,
                unsigned flags);
 int rw_publish_others(struct rw_channel *but, const char *topic, const void *data,
                       size_t size, unsigned flags);
 /* To the channels with these ids, separated by commas, at most 64; they need not be ours.
- */
+ * Flags: RW_BINARY, RW_CLOSE.  on_failed is told "gone" where none of them is open. */
 int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,
                unsigned flags);
 struct rw_channel *rw_app_channel(struct rw_app *self, const char *id); // NULL: not ours
@@ -157,6 +178,12 @@ void rw_set_handlers(struct rw_channel *self, const struct rw_handlers *handlers
                      void *context);
 /* True until either side has closed it; our own close counts at once. */
 bool rw_is_open(const struct rw_channel *self);
+/* True from on_slow to on_drain: more than the gateway likes waits for the client, better
+ * send less. */
+bool rw_is_slow(const struct rw_channel *self);
+/* How often the event that is being handled was delivered: over 1, a worker may have
+ * handled it before it died. */
+unsigned rw_attempt(const struct rw_channel *self);
 
 /* The head of an HTTP answer; for a first send, and to refuse a WebSocket. */
 struct rw_head {
@@ -171,6 +198,21 @@ int rw_send(struct rw_channel *self, const void *data, size_t size, unsigned fla
 int rw_send_text(struct rw_channel *self, const char *text, unsigned flags);
 int rw_send_response(struct rw_channel *self, const struct rw_head *head,
                      const void *body, size_t size, unsigned flags);
+/* When a send is answered, and who is told. */
+struct rw_receipt {
+    /* "accepted" by the gateway, "written" to the kernel, "received" by a WebSocket's
+     * client. */
+    const char *want;
+    /* Called once, on the application's thread: error is NULL, or a code of
+     * docs/protocol/1-bus.md section 4.5, "moved", or "stopped" when the application has
+     * ended.  Not called where rw_send_receipt returned a negative errno. */
+    void (*done)(void *context, const char *error);
+    void *context;
+};
+/* rw_send with an answer; over HTTP at most RW_PART_MAX bytes.  -EINVAL for another
+ * `want`, -ENOTSUP for "received" where there is no WebSocket. */
+int rw_send_receipt(struct rw_channel *self, const struct iovec *data, unsigned flags,
+                    const struct rw_receipt *receipt);
 /* The same of several pieces, which are put together. */
 int rw_send_parts(struct rw_channel *self, const struct iovec *parts, size_t count,
                   unsigned flags);
@@ -195,6 +237,7 @@ int rw_close(struct rw_channel *self, int code, const char *reason);
 /* Says yes to a WebSocket on a route with accept=backend; both may be NULL.  To say no:
  * rw_send_response with a status and RW_CLOSE. */
 int rw_accept(struct rw_channel *self, const char *protocol, const char *headers);
+/* What is published to the topic goes to this client too, or no more. */
 int rw_subscribe(struct rw_channel *self, const char *topic);
 int rw_unsubscribe(struct rw_channel *self, const char *topic);
 /* A function that is applied to what rw_send, rw_send_text, rw_send_response and

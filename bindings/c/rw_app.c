@@ -3,14 +3,12 @@
 #include "common/mem.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -34,6 +32,15 @@ static bool s_is_service(const char *text)
     return size >= 1 && size <= 64 && !text[size];
 }
 
+/* As the broker sees it, on the wire. */
+static bool s_is_name(const char *text)
+{
+    struct wire_header header;
+    wire_begin(&header, "N");
+    wire_add_escaped(&header, text);
+    return *text && strcmp(text, "-") != 0 && header.size <= strlen("N ") + RW_NAME_MAX;
+}
+
 static void s_set_options(struct rw_app *self, const struct rw_options *options)
 {
     if (options)
@@ -52,11 +59,15 @@ static void s_set_options(struct rw_app *self, const struct rw_options *options)
 struct rw_app *rw_app_new(const char *endpoint, const char *service,
                           const struct rw_options *options)
 {
+    if (!service || (options && options->name && !s_is_name(options->name))) {
+        errno = EINVAL;
+        return NULL;
+    }
     struct rw_app *self = mem_new(struct rw_app);
     s_set_options(self, options);
     self->service = mem_strdup(service);
     self->connection.endpoint = mem_strdup(endpoint ? endpoint : RW_ENDPOINT);
-    self->signal_fd = self->epoll_fd = -1;
+    self->epoll_fd = -1;
     self->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     self->connection.context = zmq_ctx_new();
     pthread_mutex_init(&self->lock, NULL);
@@ -93,11 +104,9 @@ static void s_clear_channels(struct rw_app *self)
     while (self->channels) {
         struct rw_channel *channel = self->channels;
         rw_channels_remove(self, channel);
-        rw_channel_drop(channel);
-        if (channel->handlers.on_moved)
-            channel->handlers.on_moved(channel->context, channel);
-        else if (self->handlers.on_moved)
-            self->handlers.on_moved(self->context, channel);
+        rw_channel_drop(channel, "stopped");
+        if (!channel->is_finishing)
+            rw_call_moved(channel);
         rw_channel_destroy(&channel);
     }
     rw_closed_clear(self);
@@ -112,13 +121,12 @@ void rw_app_destroy(struct rw_app **self_p)
     self->state = RW_STOPPED;
     s_clear_channels(self);
     rw_release_held(self, false);
-    rw_commands_clear(&self->commands);
+    rw_commands_clear(&self->commands, "stopped");
     rw_connection_close(&self->connection);
     zmq_ctx_term(self->connection.context);
     rw_list_free(&self->timers);
     rw_list_free(&self->calls);
     s_close_descriptor(&self->wake_fd);
-    s_close_descriptor(&self->signal_fd);
     s_close_descriptor(&self->epoll_fd);
     pthread_mutex_destroy(&self->lock);
     free(self->service);
@@ -264,16 +272,11 @@ static void s_wait(struct rw_app *self, int64_t timeout_ms)
         {.socket = self->connection.socket, .events = ZMQ_POLLIN},
         {.socket = self->connection.monitor, .events = ZMQ_POLLIN},
         {.fd = self->wake_fd, .events = ZMQ_POLLIN},
-        {.fd = self->signal_fd, .events = ZMQ_POLLIN},
     };
-    int count = self->signal_fd >= 0 ? 4 : 3;
-    (void)zmq_poll(items, count, (long)(timeout_ms < most_ms ? timeout_ms : most_ms));
+    (void)zmq_poll(items, 3, (long)(timeout_ms < most_ms ? timeout_ms : most_ms));
     uint64_t woken;
     if (read(self->wake_fd, &woken, sizeof woken) < 0)
         woken = 0;
-    struct signalfd_siginfo info;
-    if (self->signal_fd >= 0 && read(self->signal_fd, &info, sizeof info) == sizeof info)
-        rw_app_stop(self);
 }
 
 /* One frame; false when there is none. */
@@ -319,14 +322,21 @@ static void s_look_at_connection(struct rw_app *self, int64_t now_ms)
     rw_commands_renewed(self);
 }
 
-static bool s_is_busy(const struct rw_app *self)
+/* Is anything under way?  Forgets channels that have moved and sent their last. */
+static bool s_is_busy(struct rw_app *self)
 {
     if (self->commands.count)
         return true;
-    for (const struct rw_channel *at = self->channels; at; at = at->hh.next)
+    struct rw_channel *at, *next;
+    bool is_busy = false;
+    HASH_ITER(hh, self->channels, at, next)
+    {
         if (at->queue.first)
-            return true;
-    return false;
+            is_busy = true;
+        else if (at->is_finishing)
+            rw_channels_destroy(self, at);
+    }
+    return is_busy;
 }
 
 static void s_look_at_stop(struct rw_app *self, int64_t now_ms)
@@ -380,73 +390,14 @@ int rw_app_poll(struct rw_app *self, int64_t timeout_ms)
 
 int rw_app_run(struct rw_app *self)
 {
-    sigset_t caught, before;
-    sigemptyset(&caught);
-    sigaddset(&caught, SIGTERM);
-    sigaddset(&caught, SIGINT);
-    if (self->options.catch_signals) {
-        pthread_sigmask(SIG_BLOCK, &caught, &before);
-        self->signal_fd = signalfd(-1, &caught, SFD_CLOEXEC | SFD_NONBLOCK);
-    }
     int result = 0;
+    if (self->options.catch_signals)
+        rw_signals_catch(self);
     while (result == 0)
         result = rw_app_poll(self, RW_TICK_MS);
-    s_close_descriptor(&self->signal_fd);
     if (self->options.catch_signals)
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        rw_signals_restore();
     return result < 0 ? result : 0;
-}
-
-/* ---- To channels that need not be ours ---- */
-
-static int s_publish(struct rw_app *self, struct wire_header *header,
-                     const struct iovec *data, unsigned flags)
-{
-    if (data->iov_len > RW_MESSAGE_MAX)
-        return -EMSGSIZE;
-    if (flags & RW_BINARY)
-        wire_add_option(header, "bin", "1");
-    if (flags & RW_CLOSE)
-        wire_add_option(header, "close", "1");
-    struct rw_command *command = rw_command_new(self, header, data, 1);
-    return command ? rw_command_post(self, &command) : -EINVAL;
-}
-
-static int s_begin_publish(struct wire_header *header, const char *topic)
-{
-    wire_begin(header, "PUB");
-    size_t before = header->size;
-    wire_add_escaped(header, topic);
-    return !*topic || header->size - before > RW_TOPIC_MAX + 1 ? -EINVAL : 0;
-}
-
-int rw_publish(struct rw_app *self, const char *topic, const void *data, size_t size,
-               unsigned flags)
-{
-    struct wire_header header;
-    struct iovec all = {(void *)(uintptr_t)data, size};
-    int result = s_begin_publish(&header, topic);
-    return result < 0 ? result : s_publish(self, &header, &all, flags & RW_BINARY);
-}
-
-int rw_publish_others(struct rw_channel *but, const char *topic, const void *data,
-                      size_t size, unsigned flags)
-{
-    struct wire_header header;
-    struct iovec all = {(void *)(uintptr_t)data, size};
-    int result = s_begin_publish(&header, topic);
-    wire_add_option(&header, "except", but->id);
-    return result < 0 ? result : s_publish(but->app, &header, &all, flags & RW_BINARY);
-}
-
-int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,
-               unsigned flags)
-{
-    struct wire_header header;
-    struct iovec all = {(void *)(uintptr_t)data, size};
-    wire_begin(&header, "SEND");
-    wire_add(&header, ids);
-    return s_publish(self, &header, &all, flags);
 }
 
 void rw_app_each(struct rw_app *self,
@@ -455,5 +406,8 @@ void rw_app_each(struct rw_app *self,
 {
     struct rw_channel *channel, *next;
     HASH_ITER(hh, self->channels, channel, next)
-    function(context, channel);
+    {
+        if (!channel->is_finishing)
+            function(context, channel);
+    }
 }

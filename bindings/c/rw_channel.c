@@ -15,21 +15,21 @@ struct rw_channel *rw_channel_new(struct rw_app *app, const char *id)
     return self;
 }
 
-static void s_item_destroy(struct rw_item *item)
+static void s_item_destroy(struct rw_item *item, const char *error)
 {
-    free(item->command);
+    rw_command_free(&item->command, error);
     rw_body_destroy(&item->body);
     free(item);
 }
 
-void rw_channel_drop(struct rw_channel *self)
+void rw_channel_drop(struct rw_channel *self, const char *error)
 {
     self->is_open = false;
     self->is_gone = true;
     while (self->queue.first) {
         struct rw_item *first = (struct rw_item *)self->queue.first;
         rw_list_remove(&self->queue, first);
-        s_item_destroy(first);
+        s_item_destroy(first, error);
     }
     self->waiting = 0;
 }
@@ -38,7 +38,7 @@ void rw_channel_destroy(struct rw_channel **self_p)
 {
     if (!*self_p)
         return;
-    rw_channel_drop(*self_p);
+    rw_channel_drop(*self_p, "stopped");
     rw_request_clear(&(*self_p)->request);
     free(*self_p);
     *self_p = NULL;
@@ -73,8 +73,10 @@ int rw_channel_push(struct rw_channel *self, struct rw_command **command_p,
         item->body = *body_p;
         *body_p = NULL;
     }
-    if (self->is_gone || self->waiting >= RW_ITEMS_MAX) {
-        s_item_destroy(item);
+    bool is_full =
+        self->waiting >= RW_ITEMS_MAX || rw_commands_are_full(&self->app->commands);
+    if (self->is_gone || is_full) {
+        s_item_destroy(item, NULL);
         return self->is_gone ? -EPIPE : -ENOBUFS;
     }
     rw_list_append(&self->queue, item);
@@ -88,9 +90,11 @@ static bool s_advance(struct rw_channel *self, struct rw_item *item)
 {
     if (item->body)
         return rw_body_step(self, item->body);
-    if (rw_command_post(self->app, &item->command) < 0)
-        rw_log(self->app, "channel %s: too many commands wait for their answer",
-               self->id);
+    bool has_receipt = item->command->receipt.done != NULL;
+    int result = rw_command_post(self->app, &item->command);
+    if (result < 0 && !has_receipt)
+        rw_call_failed(self->app, self, result == -EPIPE ? "stopped" : "full",
+                       "too many commands wait for their answer");
     return true;
 }
 
@@ -102,20 +106,22 @@ void rw_channel_pump(struct rw_channel *self)
             return;
         rw_list_remove(&self->queue, item);
         self->waiting--;
-        s_item_destroy(item);
+        s_item_destroy(item, NULL);
     }
 }
 
 void rw_channel_fail(struct rw_channel *self)
 {
     bool was_gone = self->is_gone;
-    rw_channel_drop(self);
+    rw_channel_drop(self, "gone");
     struct wire_header header;
     rw_channel_begin(self, &header, "CLOSE");
     wire_add_int(&header, 500);
     struct rw_command *command = rw_command_new(self->app, &header, NULL, 0);
-    if (was_gone || !command || rw_command_post(self->app, &command) < 0)
-        free(command);
+    if (was_gone)
+        rw_command_free(&command, NULL);
+    else if (command)
+        (void)rw_command_post(self->app, &command);
 }
 
 /* ---- What the application says ---- */
@@ -150,6 +156,16 @@ void rw_set_handlers(struct rw_channel *self, const struct rw_handlers *handlers
 bool rw_is_open(const struct rw_channel *self)
 {
     return self->is_open;
+}
+
+bool rw_is_slow(const struct rw_channel *self)
+{
+    return self->is_slow;
+}
+
+unsigned rw_attempt(const struct rw_channel *self)
+{
+    return self->attempt;
 }
 
 void rw_on_send(struct rw_channel *self,

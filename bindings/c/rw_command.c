@@ -13,13 +13,27 @@ void rw_commands_init(struct rw_commands *self)
     snprintf(self->prefix, sizeof self->prefix, "%016" PRIx64, clock_random_u64());
 }
 
-void rw_commands_clear(struct rw_commands *self)
+void rw_command_free(struct rw_command **self_p, const char *error)
+{
+    struct rw_command *self = *self_p;
+    *self_p = NULL;
+    if (self && self->receipt.done && error)
+        self->receipt.done(self->receipt.context, error);
+    free(self);
+}
+
+void rw_commands_clear(struct rw_commands *self, const char *error)
 {
     while (self->list.first) {
         struct rw_command *first = (struct rw_command *)self->list.first;
         rw_commands_remove(self, first);
-        free(first);
+        rw_command_free(&first, error);
     }
+}
+
+bool rw_commands_are_full(const struct rw_commands *self)
+{
+    return self->count >= RW_COMMANDS_MAX || self->bytes >= RW_COMMAND_BYTES_MAX;
 }
 
 void rw_commands_id(const struct rw_commands *self, uint64_t number, char *out,
@@ -83,9 +97,12 @@ int rw_command_post(struct rw_app *app, struct rw_command **command_p)
     struct rw_command *command = *command_p;
     *command_p = NULL;
     struct rw_commands *self = &app->commands;
-    if (self->count >= RW_COMMANDS_MAX || self->bytes >= RW_COMMAND_BYTES_MAX) {
-        free(command);
-        return -ENOBUFS;
+    int result = app->state == RW_STOPPED     ? -EPIPE
+                 : rw_commands_are_full(self) ? -ENOBUFS
+                                              : 0;
+    if (result < 0) {
+        rw_command_free(&command, result == -EPIPE ? "stopped" : "full");
+        return result;
     }
     struct rw_command *before = (struct rw_command *)self->list.last;
     rw_commands_add(self, command);

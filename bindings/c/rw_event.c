@@ -60,12 +60,20 @@ static int s_call_open(struct rw_channel *channel)
     return rw_send_response(channel, &head, "Nothing is here.\n", 17, RW_CLOSE);
 }
 
+static unsigned s_attempt(const struct wire_record *record)
+{
+    uint64_t attempt;
+    bool is_known = wire_u64(wire_option(record, 4, "try"), &attempt) == 0;
+    return is_known && attempt < 1000 ? (unsigned)attempt : 1;
+}
+
 static int s_opened(struct rw_app *app, struct s_event *event)
 {
     struct rw_channel *channel = rw_channel_new(app, event->id);
     channel->is_adopted = wire_is(event->record->token[0], "ADOPT");
     channel->is_begun = channel->is_accepted = channel->is_adopted;
     channel->last_seq = event->seq;
+    channel->attempt = s_attempt(event->record);
     event->channel = channel;
     rw_channels_add(app, channel);
     if (rw_request_read(channel, event->record->payload, event->record->payload_size) <
@@ -107,6 +115,7 @@ static int s_body(struct rw_app *app, struct s_event *event)
 static int s_slow(struct rw_app *app, struct s_event *event)
 {
     struct rw_channel *channel = event->channel;
+    channel->is_slow = true;
     uint64_t queued = 0;
     if (event->record->count > 4)
         (void)wire_u64(event->record->token[4], &queued);
@@ -120,6 +129,7 @@ static int s_slow(struct rw_app *app, struct s_event *event)
 static int s_drained(struct rw_app *app, struct s_event *event)
 {
     struct rw_channel *channel = event->channel;
+    channel->is_slow = false;
     if (channel->handlers.on_drain)
         return channel->handlers.on_drain(channel->context, channel);
     return app->handlers.on_drain ? app->handlers.on_drain(app->context, channel) : 0;
@@ -130,7 +140,7 @@ static int s_closed(struct rw_app *app, struct s_event *event)
     struct rw_channel *channel = event->channel;
     rw_channels_remove(app, channel);
     rw_closed_add(app, channel->id);
-    rw_channel_drop(channel);
+    rw_channel_drop(channel, "gone");
     char cause[RW_TEXT_ROOM];
     s_copy(cause, sizeof cause, wire_option(event->record, 5, "cause"));
     char *reason = s_payload_text(event->record);
@@ -143,11 +153,26 @@ static int s_closed(struct rw_app *app, struct s_event *event)
     return 0;
 }
 
+void rw_call_moved(struct rw_channel *channel)
+{
+    CALL(channel, on_moved);
+}
+
 static void s_moved(struct rw_channel *channel)
 {
-    rw_channels_remove(channel->app, channel);
-    rw_channel_drop(channel);
-    CALL(channel, on_moved);
+    struct rw_app *app = channel->app;
+    /* What was sent before we left is finished. */
+    bool is_finishing = app->state == RW_LEAVING && channel->queue.first;
+    if (is_finishing) {
+        channel->is_finishing = true;
+        channel->is_open = false;
+        channel->check_ms = 0;
+        rw_call_moved(channel);
+        return;
+    }
+    rw_channels_remove(app, channel);
+    rw_channel_drop(channel, "moved");
+    rw_call_moved(channel);
     rw_channel_destroy(&channel);
 }
 
@@ -227,6 +252,8 @@ void rw_deliver(struct rw_app *app, const struct wire_record *record)
     if (wire_u64(record->token[2], &event.seq) < 0)
         event.seq = 0;
     event.channel = rw_channels_find(app, event.id);
+    if (event.channel)
+        event.channel->attempt = s_attempt(record);
     int result = s_is_new(app, &event) ? s_deliveries[which].handle(app, &event) : 0;
     s_conclude(app, &event, result);
 }
@@ -252,41 +279,67 @@ void rw_release_held(struct rw_app *app, bool is_ours)
     }
 }
 
-static void s_take_ok(struct rw_app *app, const struct wire_record *record)
+/* When to ask about this channel again; 0: no more. */
+static void s_set_check(struct rw_app *app, const struct wire_record *record,
+                        int64_t pause_ms)
 {
     char id[RW_ID_ROOM];
     s_copy(id, sizeof id, record->token[1]);
     struct rw_channel *channel = rw_channels_find(app, id);
     if (channel)
-        channel->check_ms = 0;
+        channel->check_ms = pause_ms ? clock_now_ms() + pause_ms : 0;
+}
+
+static void s_take_ok(struct rw_app *app, const struct wire_record *record)
+{
+    if (wire_is(record->token[3], "-")) { // of CHECK
+        s_set_check(app, record, 0);
+        return;
+    }
     struct rw_command *command = rw_commands_take(&app->commands, record->token[3]);
     if (!command)
         return;
-    channel = rw_channels_find(app, command->channel);
+    struct rw_channel *channel = rw_channels_find_any(app, command->channel);
     if (channel && command->body)
         rw_body_answered(channel, command->body, true);
-    free(command);
+    if (command->receipt.done)
+        command->receipt.done(command->receipt.context, NULL);
+    rw_command_free(&command, NULL);
 }
 
-static void s_failed(struct rw_app *app, const struct rw_command *command,
-                     const struct wire_record *record)
+void rw_call_failed(struct rw_app *app, struct rw_channel *channel, const char *code,
+                    const char *why)
 {
-    struct rw_channel *channel = rw_channels_find(app, command->channel);
-    char code[RW_TEXT_ROOM];
-    s_copy(code, sizeof code, record->token[4]);
-    if (channel && strcmp(code, "gone") == 0) {
-        /* Its CLOSE comes; should it not, the question brings it. */
-        rw_channel_drop(channel);
-        channel->check_ms = clock_now_ms() + RW_ASK_AGAIN_MS;
-    } else if (channel && command->body) {
-        rw_body_answered(channel, command->body, false);
-    }
-    char *why = s_payload_text(record);
+    if (channel && channel->is_finishing)
+        channel = NULL;
     if (channel && channel->handlers.on_failed)
         channel->handlers.on_failed(channel->context, channel, code, why);
     else if (app->handlers.on_failed)
         app->handlers.on_failed(app->context, channel, code, why);
+}
+
+static void s_failed(struct rw_app *app, struct rw_command *command,
+                     const struct wire_record *record)
+{
+    struct rw_channel *channel = rw_channels_find_any(app, command->channel);
+    char code[RW_TEXT_ROOM];
+    s_copy(code, sizeof code, record->token[4]);
+    if (channel && strcmp(code, "gone") == 0) {
+        /* Its CLOSE comes; should it not, the question brings it. */
+        rw_channel_drop(channel, "gone");
+        if (!channel->is_finishing)
+            channel->check_ms = clock_now_ms() + RW_ASK_AGAIN_MS;
+    } else if (channel && command->body) {
+        rw_body_answered(channel, command->body, false);
+    }
+    if (command->receipt.done) {
+        rw_command_free(&command, code);
+        return;
+    }
+    char *why = s_payload_text(record);
+    rw_call_failed(app, channel, code, why);
     free(why);
+    rw_command_free(&command, NULL);
 }
 
 /* An answer to a JOIN, or to nothing that we know. */
@@ -296,7 +349,8 @@ static void s_join_failed(struct rw_app *app, const struct wire_record *record)
     rw_commands_id(&app->commands, app->joining, id, sizeof id);
     bool is_join = app->joining && wire_is(record->token[3], id);
     if (wire_is(record->token[4], "name-in-use")) {
-        rw_log(app, "another worker has the name %s: trying again", app->name);
+        rw_log(app, "another worker has the name %s: trying again",
+               app->name ? app->name : "-");
         app->joining = ++app->commands.last;
     } else if (is_join || wire_is(record->token[4], "proto")) {
         rw_log(app, "the broker refused: %.*s %.*s", (int)record->token[4].size,
@@ -316,7 +370,6 @@ static void s_take_err(struct rw_app *app, const struct wire_record *record)
         s_failed(app, command, record);
     else
         s_join_failed(app, record);
-    free(command);
 }
 
 static void s_take_channel(struct rw_app *app, const struct wire_record *record)
@@ -324,10 +377,14 @@ static void s_take_channel(struct rw_app *app, const struct wire_record *record)
     char id[RW_ID_ROOM];
     s_copy(id, sizeof id, record->token[1]);
     struct rw_channel *channel = rw_channels_find(app, id);
-    if (channel && wire_is(record->token[0], "MOVED"))
+    if (channel && wire_is(record->token[0], "MOVED")) {
         s_moved(channel);
-    else if (channel)
-        channel->check_ms = clock_now_ms() + RW_HEARTBEAT_MS;
+    } else if (channel) {
+        int64_t pause_ms = channel->later_ms ? channel->later_ms : RW_LATER_MS;
+        channel->check_ms = clock_now_ms() + pause_ms;
+        channel->later_ms =
+            pause_ms * 2 < RW_LATER_MAX_MS ? pause_ms * 2 : RW_LATER_MAX_MS;
+    }
 }
 
 static void s_take_who(struct rw_app *app, const struct wire_record *record)

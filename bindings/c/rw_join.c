@@ -102,6 +102,7 @@ void rw_leave(struct rw_app *app)
         return;
     rw_flush_ack(app);
     app->state = RW_LEAVING;
+    app->has_left = false;
     app->leave_by_ms = clock_now_ms() + app->options.grace_ms;
     app->said_ms = clock_now_ms();
     rw_say(app);
@@ -113,7 +114,10 @@ void rw_check_all(struct rw_app *app)
     struct rw_channel *channel, *next;
     int64_t now_ms = clock_now_ms();
     HASH_ITER(hh, app->channels, channel, next)
-    channel->check_ms = now_ms;
+    {
+        channel->check_ms = channel->is_finishing ? 0 : now_ms;
+        channel->later_ms = 0;
+    }
     rw_ask_checks(app, now_ms);
 }
 

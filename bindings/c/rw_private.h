@@ -5,6 +5,7 @@
  *   rw_body        bodies in parts           rw_command  commands until they are answered
  *   rw_connection  the socket                rw_request  metadata
  *   rw_table       lists and tables          rw_send     what is sent
+ *   rw_publish     to others than a channel  rw_signals  SIGTERM and SIGINT
  */
 #pragma once
 
@@ -18,12 +19,15 @@
 enum {
     RW_ID_ROOM = 128,       // bytes of a channel's id, with the NUL
     RW_TEXT_ROOM = 128,     // of tags, boot ids and ids of commands
-    RW_TICK_MS = 500,       // the loop looks at its clocks at least so often
+    RW_NAME_MAX = 64,       // bytes of a name, escaped
+    RW_TICK_MS = 250,       // the loop looks at its clocks at least so often
     RW_HEARTBEAT_MS = 1000, // JOIN when nothing else was said
     RW_PAUSE_MS = 2000,     // without a turn: the broker may have given us up
     RW_SILENCE_MS = 5000,   // without a record of the broker: a new connection
     RW_ASK_AGAIN_MS = 2000, // CHECK is repeated until it is answered
-    RW_ACK_DELAY_MS = 100,  // that an acknowledgement may wait for more of them
+    RW_LATER_MS = 250,      // after LATER; twice as long each time
+    RW_LATER_MAX_MS = 2000,
+    RW_ACK_DELAY_MS = 100, // that an acknowledgement may wait for more of them
     RW_RETRY_MAX_MS = 60000,
     RW_BATCH_MAX = 64,     // messages taken in one turn
     RW_CLOSED_MAX = 10000, // ids of closed channels that are remembered
@@ -61,6 +65,7 @@ struct rw_command {
     uint64_t body;            // number of the body that it is a part of; 0: none
     char channel[RW_ID_ROOM]; // "": of no channel
     bool is_sent;
+    struct rw_receipt receipt;
     size_t size;
     uint8_t frame[];
 };
@@ -111,10 +116,14 @@ struct rw_channel {
     void *hook_context;
     uint64_t last_seq;
     int64_t check_ms; // when to ask about it; 0: not
+    int64_t later_ms; // the pause after the next LATER
+    unsigned attempt; // of the event that is being handled
     bool is_websocket, is_adopted, is_accepted;
     bool is_open;  // neither side has closed it
     bool is_gone;  // nothing goes out any more
     bool is_begun; // something was sent
+    bool is_slow;
+    bool is_finishing; // another worker has it; what was sent before is still under way
     size_t waiting;
     struct rw_list queue; // struct rw_item
 };
@@ -160,9 +169,9 @@ struct rw_app {
     uint64_t last_timer, last_body;
     pthread_mutex_t lock; // guards calls
     struct rw_list calls;
-    volatile int stops;               // how often rw_app_stop was called
-    int wake_fd, signal_fd, epoll_fd; // -1: none
-    unsigned epoll_opened;            // the connection that epoll_fd watches
+    volatile int stops;    // how often rw_app_stop was called
+    int wake_fd, epoll_fd; // -1: none
+    unsigned epoll_opened; // the connection that epoll_fd watches
     char boot[RW_TEXT_ROOM], incarnation[RW_TEXT_ROOM];
     uint64_t joining; // number of the JOIN whose answer we wait for; 0: none
     bool was_joined, has_left, has_more;
@@ -174,9 +183,13 @@ struct rw_app {
 void rw_list_append(struct rw_list *self, void *item);
 void rw_list_remove(struct rw_list *self, void *item);
 void rw_list_free(struct rw_list *self); // items that own nothing else
+/* One that is ours; NULL for others. */
 struct rw_channel *rw_channels_find(const struct rw_app *app, const char *id);
+/* One that has moved, but has something under way, as well. */
+struct rw_channel *rw_channels_find_any(const struct rw_app *app, const char *id);
 void rw_channels_add(struct rw_app *app, struct rw_channel *channel);
 void rw_channels_remove(struct rw_app *app, struct rw_channel *channel);
+void rw_channels_destroy(struct rw_app *app, struct rw_channel *channel);
 bool rw_closed_has(const struct rw_app *app, const char *id);
 void rw_closed_add(struct rw_app *app, const char *id);
 void rw_closed_clear(struct rw_app *app);
@@ -192,7 +205,11 @@ int rw_connection_send(struct rw_connection *self, const void *frame, size_t siz
 
 /* rw_command */
 void rw_commands_init(struct rw_commands *self);
-void rw_commands_clear(struct rw_commands *self);
+/* Tells those who wait for a receipt this error. */
+void rw_commands_clear(struct rw_commands *self, const char *error);
+bool rw_commands_are_full(const struct rw_commands *self);
+/* error: what a receipt tells; NULL: none, it was told. */
+void rw_command_free(struct rw_command **self_p, const char *error);
 /* Starts a header with a verb; the id is added by rw_command_new. */
 struct rw_command *rw_command_new(struct rw_app *app, struct wire_header *header,
                                   const struct iovec *payload, int parts);
@@ -218,12 +235,17 @@ void rw_flush_ack(struct rw_app *app);
 void rw_take(struct rw_app *app, const void *frame, size_t size);
 void rw_deliver(struct rw_app *app, const struct wire_record *record);
 void rw_release_held(struct rw_app *app, bool is_ours);
+void rw_call_moved(struct rw_channel *channel);
+/* on_failed; the channel may be NULL. */
+void rw_call_failed(struct rw_app *app, struct rw_channel *channel, const char *code,
+                    const char *why);
 
 /* rw_channel, rw_body */
 struct rw_channel *rw_channel_new(struct rw_app *app, const char *id);
 void rw_channel_destroy(struct rw_channel **self_p);
 void rw_channel_fail(struct rw_channel *self); // the application failed: 500
-void rw_channel_drop(struct rw_channel *self); // nothing goes out any more
+/* Nothing goes out any more; error is what receipts tell. */
+void rw_channel_drop(struct rw_channel *self, const char *error);
 int rw_channel_push(struct rw_channel *self, struct rw_command **command_p,
                     struct rw_body **body_p);
 void rw_channel_pump(struct rw_channel *self);
@@ -232,6 +254,10 @@ void rw_channel_begin(struct rw_channel *self, struct wire_header *header,
 void rw_body_destroy(struct rw_body **self_p);
 bool rw_body_step(struct rw_channel *channel, struct rw_body *self);
 void rw_body_answered(struct rw_channel *channel, uint64_t number, bool is_ok);
+
+/* rw_signals */
+void rw_signals_catch(struct rw_app *app);
+void rw_signals_restore(void);
 
 /* rw_request */
 int rw_request_read(struct rw_channel *channel, const void *payload, size_t size);

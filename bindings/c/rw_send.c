@@ -87,6 +87,14 @@ static void s_add_flags(struct wire_header *header, unsigned flags)
         wire_add_option(header, "close", "1");
 }
 
+/* What a send is: its data, head and flags, and who wants to know what becomes of it. */
+struct s_send {
+    const struct iovec *data;
+    const struct rw_head *head;
+    unsigned flags;
+    const struct rw_receipt *receipt;
+};
+
 static int s_push(struct rw_channel *self, struct wire_header *header,
                   const struct iovec *payload, int parts)
 {
@@ -96,15 +104,28 @@ static int s_push(struct rw_channel *self, struct wire_header *header,
     return rw_channel_push(self, &command, NULL);
 }
 
-static int s_send_message(struct rw_channel *self, const struct iovec *data,
-                          unsigned flags)
+static int s_push_send(struct rw_channel *self, struct wire_header *header,
+                       const struct iovec payload[2], const struct rw_receipt *receipt)
 {
-    if (data->iov_len > RW_MESSAGE_MAX)
+    if (receipt)
+        wire_add_option(header, "want", receipt->want);
+    struct rw_command *command = rw_command_new(self->app, header, payload, 2);
+    if (!command)
+        return header->overflow ? -EINVAL : -EMSGSIZE;
+    if (receipt)
+        command->receipt = *receipt;
+    return rw_channel_push(self, &command, NULL);
+}
+
+static int s_send_message(struct rw_channel *self, const struct s_send *send)
+{
+    if (send->data->iov_len > RW_MESSAGE_MAX)
         return -EMSGSIZE;
     struct wire_header header;
     rw_channel_begin(self, &header, "SEND");
-    s_add_flags(&header, flags & ~(unsigned)RW_SSE);
-    return s_push(self, &header, data, 1);
+    s_add_flags(&header, send->flags & ~(unsigned)RW_SSE);
+    const struct iovec payload[2] = {*send->data, {NULL, 0}};
+    return s_push_send(self, &header, payload, send->receipt);
 }
 
 /* The answer to HEAD: nobody reads the body, its size is enough. */
@@ -183,57 +204,66 @@ static int s_send_long(struct rw_channel *self, const struct rw_head *head,
     return s_send_body(self, &stream, head, flags);
 }
 
-static int s_send_answer(struct rw_channel *self, const struct rw_head *head,
-                         const struct iovec *data, unsigned flags)
+static int s_send_answer(struct rw_channel *self, const struct s_send *send)
 {
-    if (data->iov_len > RW_PART_MAX)
-        return s_send_long(self, head, data, flags);
+    unsigned flags = send->flags;
+    if (send->data->iov_len > RW_PART_MAX)
+        return send->receipt ? -EMSGSIZE
+                             : s_send_long(self, send->head, send->data, flags);
     struct wire_header header;
     rw_channel_begin(self, &header, "SEND");
-    struct iovec payload[2] = {{NULL, 0}, *data};
+    struct iovec payload[2] = {{NULL, 0}, *send->data};
     char *text = NULL;
-    if (head && !self->is_begun) {
-        text = s_head(head, flags);
+    if (send->head && !self->is_begun) {
+        text = s_head(send->head, flags);
         if (!text)
             return -EINVAL;
-        wire_add_option_u64(&header, "status", (uint64_t)s_status(head));
+        wire_add_option_u64(&header, "status", (uint64_t)s_status(send->head));
         payload[0] = (struct iovec){text, strlen(text)};
     }
     if (self->is_begun)
         flags &= ~(unsigned)RW_SSE;
     s_add_flags(&header, flags & ~(unsigned)RW_BINARY);
-    int result = s_push(self, &header, payload, 2);
+    int result = s_push_send(self, &header, payload, send->receipt);
     free(text);
     return result;
 }
 
+static bool s_is_message(const struct rw_channel *self, const struct rw_head *head)
+{
+    return self->is_websocket && (!head || self->is_accepted);
+}
+
+static void s_sent(struct rw_channel *self, unsigned flags)
+{
+    self->is_begun = true;
+    if (flags & RW_CLOSE)
+        self->is_open = false;
+}
+
 /* What every send does: the hook, the carrier, and what becomes of the channel. */
-static int s_send(struct rw_channel *self, const struct rw_head *head,
-                  const struct iovec *data, unsigned flags)
+static int s_send(struct rw_channel *self, struct s_send send)
 {
     if (!self->is_open)
         return -EPIPE;
     struct iovec made = {NULL, 0};
-    const struct iovec *out = self->hook ? &made : data;
-    int result = self->hook ? self->hook(self->hook_context, data, &made) : 0;
+    int result = self->hook ? self->hook(self->hook_context, send.data, &made) : 0;
     if (result < 0)
         return result;
-    bool is_message = self->is_websocket && (!head || self->is_accepted);
-    result = is_message ? s_send_message(self, out, flags)
-                        : s_send_answer(self, head, out, flags);
+    if (self->hook)
+        send.data = &made;
+    result = s_is_message(self, send.head) ? s_send_message(self, &send)
+                                           : s_send_answer(self, &send);
     free(made.iov_base);
-    if (result < 0)
-        return result;
-    self->is_begun = true;
-    if (flags & RW_CLOSE)
-        self->is_open = false;
-    return 0;
+    if (result == 0)
+        s_sent(self, send.flags);
+    return result;
 }
 
 int rw_send(struct rw_channel *self, const void *data, size_t size, unsigned flags)
 {
     struct iovec all = {(void *)(uintptr_t)data, size};
-    return s_send(self, NULL, &all, flags);
+    return s_send(self, (struct s_send){.data = &all, .flags = flags});
 }
 
 int rw_send_text(struct rw_channel *self, const char *text, unsigned flags)
@@ -245,7 +275,19 @@ int rw_send_response(struct rw_channel *self, const struct rw_head *head,
                      const void *body, size_t size, unsigned flags)
 {
     struct iovec all = {(void *)(uintptr_t)body, size};
-    return s_send(self, head, &all, flags);
+    return s_send(self, (struct s_send){&all, head, flags, NULL});
+}
+
+int rw_send_receipt(struct rw_channel *self, const struct iovec *data, unsigned flags,
+                    const struct rw_receipt *receipt)
+{
+    bool is_received = strcmp(receipt->want, "received") == 0;
+    if (!is_received && strcmp(receipt->want, "written") != 0 &&
+        strcmp(receipt->want, "accepted") != 0)
+        return -EINVAL;
+    if (is_received && !self->is_websocket)
+        return -ENOTSUP;
+    return s_send(self, (struct s_send){data, NULL, flags, receipt});
 }
 
 int rw_send_parts(struct rw_channel *self, const struct iovec *parts, size_t count,
@@ -279,7 +321,8 @@ static int s_send_stream_whole(struct rw_channel *self, const struct rw_stream *
             size += (size_t)got;
     }
     struct iovec data = {all, size};
-    int result = got < 0 ? (int)got : s_send_message(self, &data, flags | RW_BINARY);
+    const struct s_send send = {.data = &data, .flags = flags | RW_BINARY};
+    int result = got < 0 ? (int)got : s_send_message(self, &send);
     free(all);
     if (stream->done)
         stream->done(stream->context);
@@ -295,16 +338,13 @@ int rw_send_stream(struct rw_channel *self, const struct rw_stream *stream,
             stream->done(stream->context);
         return -EPIPE;
     }
-    if (self->is_websocket && (!head || self->is_accepted))
+    if (s_is_message(self, head))
         result = s_send_stream_whole(self, stream, flags);
     else
         result = s_send_body(self, stream, head, flags);
-    if (result < 0)
-        return result;
-    self->is_begun = true;
-    if (flags & RW_CLOSE)
-        self->is_open = false;
-    return 0;
+    if (result == 0)
+        s_sent(self, flags);
+    return result;
 }
 
 static ssize_t s_file_read(void *context, void *data, size_t size)
@@ -350,8 +390,11 @@ int rw_accept(struct rw_channel *self, const char *protocol, const char *headers
     rw_channel_begin(self, &header, "ACCEPT");
     if (protocol)
         wire_add_option(&header, "protocol", protocol);
-    struct iovec payload = {(void *)(uintptr_t)headers, headers ? strlen(headers) : 0};
-    int result = s_push(self, &header, &payload, payload.iov_len > 0);
+    size_t size = headers ? strlen(headers) : 0;
+    bool is_whole = size && headers[size - 1] == '\n';
+    char end[] = "\n";
+    struct iovec payload[2] = {{(void *)(uintptr_t)headers, size}, {end, !is_whole}};
+    int result = s_push(self, &header, payload, size ? 2 : 0);
     if (result == 0)
         self->is_accepted = true;
     return result;

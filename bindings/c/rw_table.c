@@ -44,11 +44,23 @@ void rw_list_free(struct rw_list *self)
 /* The macros of uthash count as the complexity of the function that uses them.
  * NOLINTBEGIN(readability-function-size,readability-function-cognitive-complexity) */
 
-struct rw_channel *rw_channels_find(const struct rw_app *app, const char *id)
+struct rw_channel *rw_channels_find_any(const struct rw_app *app, const char *id)
 {
     struct rw_channel *channel;
     HASH_FIND_STR(app->channels, id, channel);
     return channel;
+}
+
+struct rw_channel *rw_channels_find(const struct rw_app *app, const char *id)
+{
+    struct rw_channel *channel = rw_channels_find_any(app, id);
+    return channel && !channel->is_finishing ? channel : NULL;
+}
+
+void rw_channels_destroy(struct rw_app *app, struct rw_channel *channel)
+{
+    rw_channels_remove(app, channel);
+    rw_channel_destroy(&channel);
 }
 
 void rw_channels_add(struct rw_app *app, struct rw_channel *channel)

@@ -32,6 +32,7 @@ struct test_broker {
     size_t count;
     const char *mute;  // verb whose commands are not answered
     const char *error; // code to answer commands with, but JOIN
+    const char *join_error;
     const char *boot, *incarnation;
     unsigned tags;
 };
@@ -47,6 +48,8 @@ void test_tear_down(void);
 void test_start(int64_t retry_ms, void (*opened)(struct rw_channel *channel));
 /* One turn of both; the result of rw_app_poll. */
 int test_turn(void);
+/* The broker alone: takes what has come. */
+void test_pump(void);
 void test_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_quiet(void *context, const char *line); // a log function
 int64_t test_now_ms(void);
@@ -77,3 +80,4 @@ bool test_option(const char *head, const char *key, char *out, size_t room);
 void test_add_events(TCase *tests);
 void test_add_sending(TCase *tests);
 void test_add_faults(TCase *tests);
+void test_add_leaving(TCase *tests);

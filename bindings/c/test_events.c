@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 START_TEST(it_joins_with_window_name_and_an_id)
 {
@@ -23,6 +24,14 @@ START_TEST(what_is_not_allowed_is_refused_at_once)
     ck_assert_ptr_null(rw_app_new(NULL, "", NULL));
     ck_assert_ptr_null(rw_app_new("nonsense", "test", NULL));
     ck_assert_ptr_null(rw_app_new(NULL, "test", &options));
+    static const char *const names[] = {
+        "", "-",
+        "a name of more than sixty-four bytes is refused by the broker, so here"};
+    for (size_t at = 0; at < 3; at++) {
+        struct rw_options named = {.name = names[at]};
+        ck_assert_ptr_null(rw_app_new(NULL, "test", &named));
+    }
+    ck_assert_ptr_null(rw_app_new(NULL, NULL, NULL));
 }
 END_TEST
 
@@ -80,6 +89,60 @@ START_TEST(an_event_that_comes_twice_is_handled_once_and_acknowledged_twice)
     test_expect(test_event("TEXT", CHANNEL, 2, "\ntwice"));
     test_open(CHANNEL, WS);
     ck_assert_str_eq(test_notes, "ready\nopen " CHANNEL "\ntext once\n");
+}
+END_TEST
+
+static int s_look_for_ack(void *context, struct rw_channel *channel,
+                          const struct rw_message *message)
+{
+    (void)context;
+    (void)channel;
+    (void)message;
+    usleep(100000); // longer than an acknowledgement is held back
+    test_pump();
+    test_note("acknowledged early: %d\n", test_has_seen("ACK i1.2"));
+    return 0;
+}
+
+static void s_set_slow(struct rw_channel *channel)
+{
+    const struct rw_handlers own = {.on_message = s_look_for_ack};
+    rw_set_handlers(channel, &own, NULL);
+}
+
+START_TEST(an_event_is_acknowledged_after_its_callback_has_returned)
+{
+    test_start(0, s_set_slow);
+    test_open(CHANNEL, WS);
+    const char *ack = test_event("TEXT", CHANNEL, 2, "\nx");
+    ck_assert_str_eq(ack, "ACK i1.2");
+    test_expect(ack);
+    ck_assert_ptr_nonnull(strstr(test_notes, "acknowledged early: 0\n"));
+}
+END_TEST
+
+static int s_note_attempt(void *context, struct rw_channel *channel,
+                          const struct rw_message *message)
+{
+    (void)context;
+    (void)message;
+    test_note("attempt %u\n", rw_attempt(channel));
+    return 0;
+}
+
+static void s_set_attempt(struct rw_channel *channel)
+{
+    const struct rw_handlers own = {.on_message = s_note_attempt};
+    rw_set_handlers(channel, &own, NULL);
+}
+
+START_TEST(it_is_known_how_often_an_event_was_delivered)
+{
+    test_start(0, s_set_attempt);
+    test_open(CHANNEL, WS);
+    test_event("TEXT", CHANNEL, 2, "\nx");
+    test_expect(test_event("TEXT", CHANNEL, 3, " try=2\nx"));
+    ck_assert_ptr_nonnull(strstr(test_notes, "attempt 1\nattempt 2\n"));
 }
 END_TEST
 
@@ -190,6 +253,9 @@ START_TEST(a_client_that_is_slow_is_told_and_so_is_the_end_of_it)
     test_event("SLOW", CHANNEL, 2, " 1048576");
     test_expect(test_event("DRAINED", CHANNEL, 3, ""));
     ck_assert_ptr_nonnull(strstr(test_notes, "slow 1048576\ndrain\n"));
+    ck_assert(!rw_is_slow(rw_app_channel(test_app, CHANNEL)));
+    test_expect(test_event("SLOW", CHANNEL, 4, " 1048576"));
+    ck_assert(rw_is_slow(rw_app_channel(test_app, CHANNEL)));
 }
 END_TEST
 
@@ -224,6 +290,8 @@ void test_add_events(TCase *tests)
     tcase_add_test(tests, messages_come_as_text_and_bytes_in_order);
     tcase_add_test(tests,
                    an_event_that_comes_twice_is_handled_once_and_acknowledged_twice);
+    tcase_add_test(tests, an_event_is_acknowledged_after_its_callback_has_returned);
+    tcase_add_test(tests, it_is_known_how_often_an_event_was_delivered);
     tcase_add_test(tests, several_events_are_acknowledged_by_the_last);
     tcase_add_test(tests, a_channel_may_have_handlers_and_data_of_its_own);
     tcase_add_test(tests, a_close_is_told_once_with_status_cause_and_reason);

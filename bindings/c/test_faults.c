@@ -1,8 +1,8 @@
-/* Broken connections, pauses, and the application's own life. */
+/* Broken connections, restarts of the broker, pauses, calls and timers. */
+#include "bindings/c/rw_private.h"
 #include "bindings/c/test_broker.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +156,50 @@ START_TEST(a_broker_of_another_version_ends_it)
 }
 END_TEST
 
+START_TEST(the_answer_to_a_send_is_no_answer_to_check)
+{
+    test_start(100000, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    test_restart("b2", "i2");
+    test_expect("CHECK " CHANNEL);
+    ck_assert_int_eq(rw_send_text(channel, "x", 0), 0);
+    test_expect("SEND " CHANNEL); // and it was answered OK
+    test_expect("CHECK " CHANNEL);
+    test_say("MOVED " CHANNEL " - -");
+    test_until("moved " CHANNEL "\n");
+}
+END_TEST
+
+START_TEST(a_silent_broker_gets_a_new_connection)
+{
+    char id[64] = "";
+    test_start(0, NULL);
+    test_open(CHANNEL, WS);
+    test_forget_all();
+    test_app->heard_ms -= 60000;
+    do
+        test_option(test_expect("JOIN").head, " id=", id, sizeof id);
+    while (!*id);
+    test_until("log the broker is silent");
+}
+END_TEST
+
+START_TEST(a_name_in_use_is_asked_for_again_with_another_id)
+{
+    char first[64] = "", second[64] = "";
+    test_broker.join_error = "name-in-use";
+    const struct rw_options options = {.name = "n", .log = test_quiet};
+    test_app = rw_app_new(test_broker.endpoint, "test", &options);
+    test_option(test_expect("JOIN").head, " id=", first, sizeof first);
+    test_option(test_expect("JOIN").head, " id=", second, sizeof second);
+    ck_assert_str_ne(first, second);
+    test_broker.join_error = NULL;
+    while (strstr(test_expect("JOIN").head, " id="))
+        continue; // until it is joined
+    ck_assert_ptr_nonnull(test_open(CHANNEL, WS));
+}
+END_TEST
+
 static void s_note_call(void *context)
 {
     test_note("%s\n", (const char *)context);
@@ -210,42 +254,6 @@ START_TEST(a_loop_of_another_kind_is_woken_by_the_descriptor)
 }
 END_TEST
 
-START_TEST(it_leaves_when_it_is_stopped_and_finishes_what_is_under_way)
-{
-    char id[64];
-    test_start(100000, NULL);
-    struct rw_channel *channel = test_open(CHANNEL, WS);
-    test_broker.mute = "SEND";
-    ck_assert_int_eq(rw_send_text(channel, "last", 0), 0);
-    test_option(test_expect("SEND " CHANNEL).head, " id=", id, sizeof id);
-    rw_app_stop(test_app);
-    test_expect("LEAVE test");
-    for (int turn = 0; turn < 20; turn++)
-        ck_assert_int_eq(test_turn(), 0);
-    test_say("OK " CHANNEL " - %s", id);
-    int64_t deadline_ms = test_now_ms() + DEADLINE_MS;
-    while (test_turn() == 0)
-        ck_assert_int_lt(test_now_ms(), deadline_ms);
-    rw_app_destroy(&test_app);
-    ck_assert_ptr_nonnull(strstr(test_notes, "moved " CHANNEL "\n"));
-}
-END_TEST
-
-START_TEST(a_signal_ends_it_gracefully)
-{
-    struct rw_options options = {.catch_signals = true, .grace_ms = 1, .log = test_quiet};
-    test_app = rw_app_new(test_broker.endpoint, "test", &options);
-    /* The signal is for the whole process: it waits until the application catches it. */
-    sigset_t caught, before;
-    sigemptyset(&caught);
-    sigaddset(&caught, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &caught, &before);
-    kill(getpid(), SIGTERM);
-    ck_assert_int_eq(rw_app_run(test_app), 0);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-END_TEST
-
 void test_add_faults(TCase *tests)
 {
     tcase_add_test(tests, a_command_is_repeated_with_the_same_id_until_it_is_answered);
@@ -260,6 +268,7 @@ void test_add_faults(TCase *tests)
     tcase_add_test(tests, timers_fire_once_or_again_and_again_until_cancelled);
     tcase_add_test(tests, another_thread_may_call_into_the_application);
     tcase_add_test(tests, a_loop_of_another_kind_is_woken_by_the_descriptor);
-    tcase_add_test(tests, it_leaves_when_it_is_stopped_and_finishes_what_is_under_way);
-    tcase_add_test(tests, a_signal_ends_it_gracefully);
+    tcase_add_test(tests, the_answer_to_a_send_is_no_answer_to_check);
+    tcase_add_test(tests, a_silent_broker_gets_a_new_connection);
+    tcase_add_test(tests, a_name_in_use_is_asked_for_again_with_another_id);
 }

@@ -365,6 +365,69 @@ START_TEST(topics_are_subscribed_published_and_left)
 }
 END_TEST
 
+static void s_note_receipt(void *context, const char *error)
+{
+    test_note("receipt %s %s\n", (const char *)context, error ? error : "ok");
+}
+
+static int s_send_receipt(struct rw_channel *channel, const char *want, size_t size)
+{
+    static char data[RW_PART_MAX + 1];
+    static char name[16];
+    snprintf(name, sizeof name, "%s", want);
+    const struct rw_receipt receipt = {want, s_note_receipt, name};
+    const struct iovec all = {data, size};
+    return rw_send_receipt(channel, &all, 0, &receipt);
+}
+
+START_TEST(a_send_may_ask_to_be_answered_when_it_is_written_or_received)
+{
+    test_start(0, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    ck_assert_int_eq(s_send_receipt(channel, "written", 1), 0);
+    test_expect("SEND " CHANNEL " want=written");
+    test_until("receipt written ok\n");
+    ck_assert_int_eq(s_send_receipt(channel, "received", 1), 0);
+    test_expect("SEND " CHANNEL " want=received");
+    test_until("receipt received ok\n");
+    test_broker.error = "full";
+    ck_assert_int_eq(s_send_receipt(channel, "accepted", 1), 0);
+    test_until("receipt accepted full\n");
+    ck_assert_ptr_null(strstr(test_notes, "failed")); // who has a receipt needs no more
+}
+END_TEST
+
+START_TEST(a_receipt_that_cannot_be_had_is_refused_at_once)
+{
+    test_start(0, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, HTTP);
+    ck_assert_int_eq(s_send_receipt(channel, "read", 1), -EINVAL);
+    ck_assert_int_eq(s_send_receipt(channel, "received", 1), -ENOTSUP);
+    ck_assert_int_eq(s_send_receipt(channel, "written", RW_PART_MAX + 1), -EMSGSIZE);
+    ck_assert_int_eq(s_send_receipt(channel, "written", 1), 0);
+    test_until("receipt written ok\n");
+    ck_assert_int_eq(rw_close(channel, 0, NULL), 0);
+    ck_assert_int_eq(s_send_receipt(channel, "written", 1), -EPIPE);
+}
+END_TEST
+
+START_TEST(ids_that_are_none_are_not_sent)
+{
+    test_start(0, NULL);
+    char ids[65 * 4];
+    for (size_t at = 0; at < 65; at++)
+        memcpy(ids + at * 4, "a.b,", 4);
+    ids[sizeof ids - 1] = 0; // 65 ids
+    ck_assert_int_eq(rw_send_to(test_app, ids, "x", 1, 0), -EINVAL);
+    ck_assert_int_eq(rw_send_to(test_app, "", "x", 1, 0), -EINVAL);
+    ck_assert_int_eq(rw_send_to(test_app, "a b", "x", 1, 0), -EINVAL);
+    ck_assert_int_eq(rw_send_to(test_app, "a\nforged", "x", 1, 0), -EINVAL);
+    ids[sizeof ids - 5] = 0; // 64
+    ck_assert_int_eq(rw_send_to(test_app, ids, "x", 1, 0), 0);
+    test_expect("SEND");
+}
+END_TEST
+
 START_TEST(a_channel_that_is_gone_is_known_by_the_answer)
 {
     test_start(0, NULL);
@@ -404,5 +467,8 @@ void test_add_sending(TCase *tests)
     tcase_add_test(tests, closing_counts_at_once_and_a_second_time_does_nothing);
     tcase_add_test(tests, a_websocket_is_accepted_or_refused);
     tcase_add_test(tests, topics_are_subscribed_published_and_left);
+    tcase_add_test(tests, a_send_may_ask_to_be_answered_when_it_is_written_or_received);
+    tcase_add_test(tests, a_receipt_that_cannot_be_had_is_refused_at_once);
+    tcase_add_test(tests, ids_that_are_none_are_not_sent);
     tcase_add_test(tests, a_channel_that_is_gone_is_known_by_the_answer);
 }
