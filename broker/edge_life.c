@@ -215,8 +215,10 @@ void edge_life_pulse(struct core *core, const struct address *from,
         core_dropped(core, CORE_DROP_VALUE);
         return;
     }
-    if (!s_is_allowed(core, from, record))
+    if (!s_is_allowed(core, from, record)) {
+        edge_life_who(core, from->peer); // the answer to its HELLO says why
         return;
+    }
     struct edge *edge = edge_find(&core->edges, id, size);
     if (edge && edge->peer) {
         edge->heard_ms = core->now_ms;

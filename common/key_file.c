@@ -180,20 +180,22 @@ static int s_read(int fd, enum key_file_kind kind, struct key_file *out, const c
     struct stat about;
     if (fstat(fd, &about) < 0)
         return -errno;
-    if (kind == KEY_FILE_SECRET && (about.st_mode & S_IRWXO)) {
-        *why = "a secret that everybody may read: chmod 600";
-        return -EACCES;
-    }
     char *text = mem_alloc(KEY_FILE_MAX + 1);
     ssize_t size = s_load(fd, text);
     int result = size < 0 ? (int)size : key_file_parse(text, (size_t)size, out, why);
     explicit_bzero(text, KEY_FILE_MAX + 1);
     free(text);
-    if (result == 0 && kind == KEY_FILE_SECRET && !out->secret_key[0]) {
+    if (result < 0 || kind != KEY_FILE_SECRET)
+        return result;
+    if (!out->secret_key[0]) {
         *why = "it has no secret-key";
         return -EPROTO;
     }
-    return result;
+    if (about.st_mode & S_IRWXO) {
+        *why = "a secret that everybody may read: chmod 600";
+        return -EACCES;
+    }
+    return 0;
 }
 
 int key_file_read(const char *path, enum key_file_kind kind, struct key_file *out,

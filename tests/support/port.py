@@ -8,12 +8,14 @@ from support.waiting import scaled
 class Port:
     """A socket with a context of its own."""
 
-    def __init__(self, kind, endpoint, subscribe=None):
+    def __init__(self, kind, endpoint, subscribe=None, keys=None):
         self.context = zmq.Context()
         self.socket = self.context.socket(kind)
         self.socket.setsockopt(zmq.LINGER, 1000)
         if subscribe is not None:
             self.socket.setsockopt(zmq.SUBSCRIBE, subscribe)
+        if keys:
+            keys.apply(self.socket)
         self.socket.connect(endpoint)
 
     def send(self, *frames):

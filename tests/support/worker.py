@@ -118,11 +118,14 @@ class Worker:
       service   what it joins, a list of several, or None for a sender
       handler   called with (worker, record) in the worker's thread for each event, before its ACK
       auto_ack  False: the test acknowledges by hand with ack(), done() or nack()
+      keys      what its socket shows, a ClientKeys; None: an open bus
       options   of JOIN: window, name, pressure
     """
 
-    def __init__(self, endpoint, service="default", handler=None, auto_ack=True, **options):
+    def __init__(self, endpoint, service="default", handler=None, auto_ack=True, keys=None,
+                 **options):
         self.endpoint = endpoint
+        self.keys = keys
         self.services = [service] if isinstance(service, str) else list(service or [])
         self.handler = handler
         self.auto_ack = auto_ack
@@ -184,6 +187,8 @@ class Worker:
         # What a peer owes us is bounded by our window; a lost record would be a lost test.
         socket.setsockopt(zmq.RCVHWM, 0)
         socket.setsockopt(zmq.SNDHWM, 0)
+        if self.keys:
+            self.keys.apply(socket)
         socket.connect(self.endpoint)
         try:
             self._loop(socket, join)
