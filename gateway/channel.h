@@ -146,6 +146,9 @@ struct channel_host {
                  const struct event *event);
     void (*answer)(struct channel_host *self, uint64_t c, const char *error);
     void (*unsubscribe_all)(struct channel_host *self, struct channel *channel);
+    /* The application has chosen this subprotocol: ADOPT has to tell it. */
+    void (*chose)(struct channel_host *self, struct channel *channel,
+                  const char *protocol);
 };
 
 enum { SCRATCH_SIZE = 64 * 1024 };

@@ -195,6 +195,8 @@ static const char *s_accept(struct channel *channel, const char *protocol,
         channel_http_fail(self);
         return "header";
     }
+    if (protocol && channel->service)
+        self->host->chose(self->host, channel, protocol);
     s_upgrade(self, protocol, &head);
     http_head_clear(&head);
     return NULL;

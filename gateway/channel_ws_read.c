@@ -128,9 +128,11 @@ static bool s_is_over_window(const struct ws_carried *self)
 
 static void s_pause(struct ws_carried *self, const uint8_t *rest, size_t size)
 {
+    if (size > 0 && bytes_append(&self->unread, rest, size) < 0) {
+        channel_ws_lost(self); // no memory for the rest of one read
+        return;
+    }
     self->paused = true;
-    if (size > 0 && bytes_append(&self->unread, rest, size) < 0)
-        self->paused = true; // bounded by one read: cannot fail but for want of memory
     channel_block(self->channel);
     channel_ws_watch(self);
 }

@@ -187,20 +187,30 @@ void hub_top(struct hub *self, const char *name, const char *position)
     }
 }
 
-void hub_lost(struct hub *self, const char *name, const char *position)
+/* Channels that no gap can be told to: they are closed, when no topic is looked at any
+ * more, because that may end subscriptions to others. */
+struct s_doomed {
+    struct channel **channel;
+    size_t count, room;
+};
+
+static void s_doom(struct s_doomed *self, struct channel *channel)
 {
-    struct hub_topic *topic = s_find(self, name);
-    if (!topic)
-        return;
-    strncpy(topic->position, position, sizeof topic->position - 1);
-    for (struct subscription *at = topic->first, *next; at; at = next) {
-        next = at->next;
-        if (at->by_route && at->is_ready)
-            at->channel->carrier->subscribed(at->channel, name, position, "overload");
+    if (self->count == self->room) {
+        self->room = self->room ? self->room * 2 : 16;
+        self->channel = mem_realloc(self->channel, self->room * sizeof(struct channel *));
     }
+    self->channel[self->count++] = channel;
 }
 
-static void s_lose(struct hub_topic *topic)
+static void s_end_doomed(struct s_doomed *self)
+{
+    for (size_t at = 0; at < self->count; at++)
+        self->channel[at]->carrier->end(self->channel[at], "slow");
+    free(self->channel);
+}
+
+static void s_lose(struct hub_topic *topic, struct s_doomed *doomed)
 {
     for (struct subscription *at = topic->first, *next; at; at = next) {
         next = at->next;
@@ -208,16 +218,27 @@ static void s_lose(struct hub_topic *topic)
             at->channel->carrier->subscribed(at->channel, topic->name, topic->position,
                                              "overload");
         else if (!at->by_route)
-            at->channel->carrier->end(at->channel, "slow");
+            s_doom(doomed, at->channel);
     }
+}
+
+void hub_lost(struct hub *self, const char *name, const char *position)
+{
+    struct s_doomed doomed = {0};
+    struct hub_topic *topic = s_find(self, name);
+    if (!topic)
+        return;
+    strncpy(topic->position, position, sizeof topic->position - 1);
+    s_lose(topic, &doomed);
+    s_end_doomed(&doomed);
 }
 
 void hub_lost_all(struct hub *self)
 {
-    for (struct table_entry *at = self->topics.first, *next; at; at = next) {
-        next = table_after(at);
-        s_lose(table_item(at, struct hub_topic, by_name));
-    }
+    struct s_doomed doomed = {0};
+    for (struct table_entry *at = self->topics.first; at; at = table_after(at))
+        s_lose(table_item(at, struct hub_topic, by_name), &doomed);
+    s_end_doomed(&doomed);
 }
 
 void hub_publish(struct hub *self, struct message *message, uint64_t except)

@@ -151,8 +151,9 @@ static void s_peer_texts(const struct http_carried *self, char *peer, char *loca
     peer_address_text((struct sockaddr *)&own, local);
 }
 
-static void s_make_adopt(struct channel *channel, const struct http_carried *self,
-                         const struct route_match *match, const char *peer)
+/* protocol: NULL while none is chosen. */
+static void s_make_adopt(struct channel *channel, const struct route_match *match,
+                         const char *peer, const char *protocol)
 {
     char params[PARAMS_MAX + 1];
     size_t used = 0;
@@ -169,11 +170,24 @@ static void s_make_adopt(struct channel *channel, const struct http_carried *sel
     struct bytes json;
     size_t size;
     bytes_init(&json, ADOPT_MAX + 1);
-    if (meta_adopt(&json, self->is_websocket, match->route->name, params, NULL, peer) <
-            0 ||
+    if (meta_adopt(&json, channel->is_websocket, match->route->name, params, protocol,
+                   peer) < 0 ||
         bytes_append(&json, "", 1) < 0)
         bytes_clear(&json);
+    free(channel->adopt);
     channel->adopt = (char *)bytes_take(&json, &size);
+}
+
+void intake_chose(struct channel_host *host, struct channel *channel,
+                  const char *protocol)
+{
+    const struct http_carried *carried = channel->carried;
+    struct route_match match;
+    char peer[PEER_ADDRESS_ROOM], local[PEER_ADDRESS_ROOM];
+    if (s_match(host->context, http_exchange_request(carried->exchange), &match) != 0)
+        return;
+    s_peer_texts(carried, peer, local);
+    s_make_adopt(channel, &match, peer, protocol);
 }
 
 static struct channel *s_channel(struct http_carried *self)
@@ -217,7 +231,7 @@ static bool s_open(struct http_carried *self, const struct intake *intake,
             {.iov_base = self->body.data, .iov_len = self->body.size},
         };
         struct channel *channel = s_channel(self);
-        s_make_adopt(channel, self, &match, peer);
+        s_make_adopt(channel, &match, peer, NULL);
         channel_event(channel, EVENT_OPEN, "", parts, whole ? 3 : 1);
         if (whole)
             bytes_clear(&self->body);

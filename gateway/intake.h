@@ -16,5 +16,9 @@ struct intake {
     const struct gateway_settings *settings;
 };
 
+/* For channel_host: what ADOPT tells of a channel, with the subprotocol that was chosen.
+ */
+void intake_chose(struct channel_host *host, struct channel *channel,
+                  const char *protocol);
 /* The callbacks for http_server_new, with the intake as their context. */
 struct http_callbacks intake_callbacks(struct intake *self);

@@ -158,6 +158,7 @@ static void s_init_host(struct worker *self)
         .emit = worker_commands_emit,
         .answer = worker_commands_answer,
         .unsubscribe_all = s_unsubscribe_all,
+        .chose = intake_chose,
     };
     strncpy(self->host.prefix, options->prefix, sizeof self->host.prefix - 1);
     for (size_t at = 0; at < route_table_size(options->routes); at++) {

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TEXT_ROOM = 256 };
+enum {
+    TEXT_ROOM = 256,
+    WORKER_NAME_MAX = 3 * 64, // bytes of a name as a token, all escaped
+};
 
 /* ---- records to the bus ---- */
 
@@ -348,7 +351,7 @@ static void s_take_resend(struct worker_commands *self, struct s_command *comman
 
 static void s_take_bound(struct s_command *command, struct channel *channel)
 {
-    if (command->record.count < 4)
+    if (command->record.count < 4 || command->record.token[3].size > WORKER_NAME_MAX)
         return;
     free(channel->bound);
     channel->bound =

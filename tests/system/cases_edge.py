@@ -416,6 +416,45 @@ def an_acknowledged_but_undecided_open_is_still_an_open():
 
 
 @case(seconds=60)
+def an_adopted_channel_tells_which_subprotocol_was_chosen():
+    with Deployment(routes=ROUTES) as own:
+        first = own.main = own.worker("default")
+        target = unique("decided")
+        client = WsClient(own.address)
+        own.clients.append(client)
+        client.send(client.handshake_bytes(target, protocols=["a", "b"]))
+        event = first.wait_open(target)
+        first.accept(event.chan, protocol="b")
+        client.finish_handshake()
+        client.text("settled")
+        first.wait_for("TEXT", event.chan)
+        second = own.worker("default")
+        first.leave()
+        first.wait_for("LEFT", "default")
+        adopted = second.wait_for("ADOPT", event.chan)
+        assert adopted.meta["protocol"] == "b", adopted.meta
+        assert adopted.meta["peer"] == event.meta["peer"] and adopted.meta["route"] == "decided"
+
+
+@case()
+def a_name_of_a_worker_that_is_too_long_is_not_kept():
+    with Edge() as own:
+        broker = own.broker
+        broker.sync()
+        client, chan = own.websocket()
+        own.ack(1, (chan, 1))
+        broker.say("BOUND", "2", chan, "w" * 8000)
+        mark = broker.mark()
+        broker.boot = "00000000000000bb"
+        broker.say("WHO", "0")
+        said = broker.sync(mark)
+        adopted = [r for r in said if r.verb == "ADOPT"]
+        assert len(adopted) == 1 and adopted[0].tokens[3] == "-", said
+        client.text("alive")
+        broker.wait_for("TEXT", after=mark)
+
+
+@case(seconds=60)
 def an_upload_whose_worker_had_a_part_of_it_gets_502():
     with Deployment(routes=ROUTES) as own:
         first = own.main = own.worker("default")

@@ -178,6 +178,51 @@ START_TEST(when_anything_may_be_lost_routes_are_told_and_others_are_closed)
 }
 END_TEST
 
+static struct hub *s_left;
+
+/* What a stream does: its end is the end of all its subscriptions. */
+static void s_end_and_leave(struct channel *channel, const char *cause)
+{
+    s_end(channel, cause);
+    hub_leave_all(s_left, channel);
+}
+
+START_TEST(a_channel_that_is_closed_may_take_the_last_of_other_topics_along)
+{
+    static const struct carrier carrier = {.end = s_end_and_leave};
+    struct hub *hub = s_left = hub_new(s_tell, NULL);
+    struct channel one = s_channel(1), two = s_channel(2);
+    one.carrier = two.carrier = &carrier;
+    hub_subscribe(hub, &one, "t");
+    hub_subscribe(hub, &one, "u");
+    hub_subscribe(hub, &one, "v");
+    hub_subscribe(hub, &two, "w");
+    hub_lost_all(hub);
+    ck_assert_str_eq(s_heard, "1!slow 1!slow 1!slow 2!slow ");
+    ck_assert_ptr_null(one.subscriptions);
+    ck_assert_ptr_null(two.subscriptions);
+    hub_destroy(&hub);
+}
+END_TEST
+
+START_TEST(a_loss_that_the_broker_tells_closes_who_cannot_be_told)
+{
+    static const struct carrier carrier = {.subscribed = s_subscribed, .end = s_end};
+    struct hub *hub = hub_new(s_tell, NULL);
+    struct channel one = s_channel(1), two = s_channel(2);
+    one.carrier = two.carrier = &carrier;
+    hub_subscribe(hub, &one, "t");
+    hub_join(hub, &two, "t", NULL);
+    hub_top(hub, "t", "e:5");
+    s_heard[0] = 0;
+    hub_lost(hub, "t", "e:8");
+    ck_assert_str_eq(s_heard, "2@t,e:8,overload 1!slow ");
+    hub_leave_all(hub, &one);
+    hub_leave_all(hub, &two);
+    hub_destroy(&hub);
+}
+END_TEST
+
 START_TEST(after_unsubscribing_nothing_is_heard)
 {
     struct hub *hub = hub_new(s_tell, NULL);
@@ -209,6 +254,9 @@ int main(void)
     tcase_add_test(tests, lost_publications_are_told_and_delivery_goes_on);
     tcase_add_test(tests,
                    when_anything_may_be_lost_routes_are_told_and_others_are_closed);
+    tcase_add_test(tests,
+                   a_channel_that_is_closed_may_take_the_last_of_other_topics_along);
+    tcase_add_test(tests, a_loss_that_the_broker_tells_closes_who_cannot_be_told);
     tcase_add_test(tests, after_unsubscribing_nothing_is_heard);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
