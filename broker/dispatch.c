@@ -205,10 +205,17 @@ void dispatch_fail(struct core *core, struct worker *worker)
         list_append(&core->failed, &worker->failed);
 }
 
-/* All channels of the member wait for another one. */
-static void s_empty(struct member *member)
+/* Does it live, and acknowledge nothing?  Then its name is no reason to wait for it. */
+static bool s_is_hung(const struct core *core, const struct worker *worker)
 {
-    struct worker_name *name = member->leaving ? NULL : member->worker->name;
+    return worker->out.first < worker->out.next &&
+           worker->acked_ms + core->settings.ack_timeout_ms < core->now_ms;
+}
+
+/* All channels of the member wait for another one, or for the one that comes with its
+ * name. */
+static void s_empty(struct member *member, struct worker_name *name)
+{
     struct link *first;
     while ((first = list_first(&member->channels))) {
         struct channel *channel = list_item(first, struct channel, place);
@@ -223,6 +230,7 @@ void dispatch_bury(struct core *core, struct worker *worker)
     struct service *services[WORKER_SERVICES_MAX];
     size_t count = 0;
     struct link *first;
+    struct worker_name *name = s_is_hung(core, worker) ? NULL : worker->name;
     core->stats.lost_workers++;
     if (worker->name)
         worker->name->until_ms = core->now_ms + CORE_NAME_MS;
@@ -231,7 +239,7 @@ void dispatch_bury(struct core *core, struct worker *worker)
     while ((first = list_first(&worker->members))) {
         struct member *member = list_item(first, struct member, of_worker);
         struct service *service = member->service;
-        s_empty(member);
+        s_empty(member, member->leaving ? NULL : name);
         service->active -= !member->leaving;
         service->used_ms = core->now_ms;
         member_destroy(&member);

@@ -12,11 +12,14 @@ static bool s_number(const struct request *request, const char *key, uint64_t mo
     return !value.data || (wire_u64(value, inout) == 0 && *inout <= most);
 }
 
-static void s_joined(const struct request *request, const struct worker *worker)
+/* A new member is told without asking too: one that was given up while it lived learns so
+ * that nothing it holds counts any more. */
+static void s_joined(const struct request *request, const struct worker *worker,
+                     bool fresh)
 {
     const struct output *output = &request->core->output;
     struct wire_header header;
-    if (!answer_wanted(request))
+    if (!request->from->peer || (!fresh && !answer_wanted(request)))
         return;
     wire_begin(&header, "JOINED");
     wire_add_text(&header, request->record->token[1]);
@@ -122,7 +125,7 @@ static void s_enter(const struct request *request, struct worker *worker,
         dispatch_flow(core, service);
     if (fresh)
         core->stats.joins++;
-    s_joined(request, worker);
+    s_joined(request, worker, fresh);
     s_bring_back(member);
     dispatch_room(core, worker);
 }

@@ -116,6 +116,18 @@ START_TEST(after_a_pause_events_of_an_older_incarnation_are_dropped)
 }
 END_TEST
 
+START_TEST(given_up_without_a_pause_of_its_own_it_asks_for_its_channels)
+{
+    test_start(0, NULL);
+    test_open(CHANNEL, WS);
+    test_broker.incarnation = "i2";
+    test_joined("-");
+    test_expect("CHECK " CHANNEL);
+    test_say("MOVED " CHANNEL " - -");
+    test_until("moved " CHANNEL "\n");
+}
+END_TEST
+
 START_TEST(after_a_pause_events_wait_until_the_broker_has_confirmed_us)
 {
     char id[64] = "";
@@ -262,6 +274,7 @@ void test_add_faults(TCase *tests)
     tcase_add_test(tests, after_a_restart_of_the_broker_it_asks_for_its_channels);
     tcase_add_test(tests, an_event_is_not_handled_again_after_a_restart_of_the_broker);
     tcase_add_test(tests, after_a_pause_events_of_an_older_incarnation_are_dropped);
+    tcase_add_test(tests, given_up_without_a_pause_of_its_own_it_asks_for_its_channels);
     tcase_add_test(tests, after_a_pause_events_wait_until_the_broker_has_confirmed_us);
     tcase_add_test(tests, a_worker_that_is_not_known_joins_again);
     tcase_add_test(tests, a_broker_of_another_version_ends_it);

@@ -66,6 +66,18 @@ START_TEST(a_name_whose_holder_is_connected_is_refused_and_else_taken_over)
 }
 END_TEST
 
+START_TEST(a_new_member_is_told_so_without_asking_a_known_one_is_not)
+{
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect(s_rig, "app 1 JOINED echo - - boot=" BOOT " inc=* proto=RW/1");
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect_no(s_rig, "app 1 JOINED *");
+    rig_wait(s_rig, 7, "1"); // it is given up, and does not know
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_expect(s_rig, "app 1 JOINED echo - - boot=" BOOT " inc=* proto=RW/1");
+}
+END_TEST
+
 /* Liveness. */
 
 START_TEST(a_worker_that_owes_nothing_lives_by_any_record)
@@ -90,6 +102,23 @@ START_TEST(a_worker_that_owes_acknowledgements_is_judged_by_them_alone)
     rig_app(s_rig, 1, "JOIN echo");
     rig_wait(s_rig, 4, "1");
     ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 0);
+}
+END_TEST
+
+START_TEST(channels_of_a_named_worker_that_hangs_do_not_wait_for_it)
+{
+    rig_app(s_rig, 1, "JOIN echo name=w1");
+    s_open(CH("1"));
+    rig_expect(s_rig, "app 1 OPEN " CH("1") " *");
+    rig_app(s_rig, 2, "JOIN echo");
+    for (int second = 0; second < 32; second++) {
+        rig_wait(s_rig, 1, "1");
+        rig_app(s_rig, 1, "JOIN echo name=w1");
+        rig_app(s_rig, 2, "JOIN echo");
+    }
+    rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 1 tried=1");
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 1 try=2 ws=1\n{}");
+    rig_expect(s_rig, "app 2 OPEN " CH("1") " *");
 }
 END_TEST
 
@@ -182,12 +211,14 @@ static void s_add_names(TCase *made)
     tcase_add_test(made, channels_wait_for_their_named_worker_and_come_back_to_it);
     tcase_add_test(made, channels_of_a_named_worker_that_stays_away_go_to_another);
     tcase_add_test(made, a_name_whose_holder_is_connected_is_refused_and_else_taken_over);
+    tcase_add_test(made, a_new_member_is_told_so_without_asking_a_known_one_is_not);
 }
 
 static void s_add_liveness(TCase *made)
 {
     tcase_add_test(made, a_worker_that_owes_nothing_lives_by_any_record);
     tcase_add_test(made, a_worker_that_owes_acknowledgements_is_judged_by_them_alone);
+    tcase_add_test(made, channels_of_a_named_worker_that_hangs_do_not_wait_for_it);
     tcase_add_test(made, one_overdue_channel_moves_while_its_worker_acknowledges_others);
     tcase_add_test(made, a_pause_of_the_broker_kills_nobody);
     tcase_add_test(made,

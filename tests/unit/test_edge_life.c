@@ -326,7 +326,7 @@ START_TEST(after_a_restart_a_channel_waits_for_its_named_worker)
     rig_join_edge(s_rig, 1);
     rig_edge(s_rig, 8, "ADOPT " CH("1") " 4 echo w1 2 ws=1\n{}");
     rig_edge(s_rig, 8, "TEXT " CH("1") " 5\nfive");
-    rig_expect_no(s_rig, "app 2 *");
+    rig_expect_no(s_rig, "app 2 * " CH("1") " *");
     rig_app(s_rig, 1, "JOIN echo name=w1");
     rig_expect(s_rig, "edge 8 RESEND * " CH("1") " 3 tried=0");
     rig_edge(s_rig, 8, "ADOPT " CH("1") " 4 echo w1 3 ws=1\n{}");

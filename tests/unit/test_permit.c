@@ -245,6 +245,7 @@ END_TEST
 START_TEST(a_change_that_cuts_nobody_moves_nothing)
 {
     s_say(LIMITED, &s_limited, "JOIN chat");
+    rig_expect(s_rig, "app 1 JOINED chat *");
     ck_assert_ptr_null(authority_set_app(&s_limited, "limited", "chat game", "*"));
     core_authority_changed(s_rig->core);
     ck_assert_int_eq((int)core_measure(s_rig->core)->workers, 3);

@@ -8,17 +8,12 @@ from .service import Service
 
 
 class _App(ringway.App):
-    """The binding, looked into: seq and try of an event, and which JOIN is in force."""
+    """The binding, looked into: which JOIN is in force, and how it left."""
 
     def __init__(self, log, options):
         super().__init__(options.service, options.bus, window=options.window, name=options.name)
         self.log = log
-        self.record = None  # of the event that is being handled
         self._options = options
-
-    def _deliver(self, record):
-        self.record = record
-        super()._deliver(record)
 
     def _take(self, record):
         if record.verb == "JOINED":
@@ -35,12 +30,6 @@ class _App(ringway.App):
         if not self._options.no_check:
             super()._ask_checks(now)
 
-    def seq(self):
-        return self.record.token(1)
-
-    def attempt(self):
-        return self.record.option("try", 3, "1")
-
     def has_left(self):
         return self._left
 
@@ -53,16 +42,16 @@ def run(log, options, ready):
     @app.on_open
     def opened(channel):
         key = channel.request.params.get("key") or channel.request.query.get("key")
-        service.opened(channel.id, key, app.seq(), app.attempt(), channel.adopted)
+        service.opened(channel.id, key, *_numbers(channel), channel.adopted)
 
     @app.on_message
     def said(channel, data):
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-        service.message(channel.id, text, app.seq(), app.attempt())
+        service.message(channel.id, text, *_numbers(channel))
 
     @app.on_close
     def closed(channel, status, cause, reason):
-        service.closed(channel.id, app.seq(), app.attempt(), status, cause)
+        service.closed(channel.id, *_numbers(channel), status, cause)
 
     @app.on_moved
     def moved(channel):
@@ -75,6 +64,12 @@ def run(log, options, ready):
     app.every(0.02, service.tick)
     app.run()
     return app.has_left()
+
+
+def _numbers(channel):
+    """seq and try of the event that is being handled."""
+    record = channel.event.record
+    return record.token(1), record.option("try", 3, "1")
 
 
 def _send(app, chan, text, close, answered):

@@ -133,6 +133,15 @@ class FaultsTest(AppCase):
         self.assertEqual([e[2] for e in self.events], ["new"])
         self.assertNotIn("ACK", [r.verb for r in self.broker.seen])
 
+    def test_given_up_without_a_pause_of_its_own_it_asks_for_its_channels(self):
+        self.start(on_moved=self.record("moved"))
+        self.open(carrier="ws")
+        self.broker.incarnation = "i2"
+        self.broker.joined("-")
+        self.broker.expect("CHECK", CHANNEL)
+        self.broker.send("MOVED", CHANNEL, "-", "-")
+        self.broker.until(lambda: self.events == [("moved", CHANNEL)])
+
     def test_after_a_pause_events_wait_until_the_broker_has_confirmed_us(self):
         self.start(on_message=self.record("message"))
         self.open(carrier="ws")
