@@ -111,6 +111,9 @@ struct rw_options {
     /* rw_app_run ends gracefully on the first SIGTERM or SIGINT; the second one does what
      * it did before, which ends the process at once.  For one application at a time. */
     bool catch_signals;
+    /* CURVE, where the broker has keys: files of `ringwayctl keys`, our own secret one
+     * and the broker's public one; read by rw_app_new. */
+    const char *key_file, *broker_key_file;
     /* Default: to stderr.  context is that of rw_app_handlers, line without LF. */
     void (*log)(void *context, const char *line);
 };
@@ -119,7 +122,7 @@ struct rw_options {
 
 /* Connects and joins when it is run.  endpoint NULL: RW_ENDPOINT; options may be NULL.
  * Owned by the caller.  NULL and errno EINVAL when service (1 to 64 of A-Z a-z 0-9 - _
- * .), name, window or endpoint is not allowed. */
+ * .), name, window or endpoint is not allowed, or a file of keys (it is logged why). */
 struct rw_app *rw_app_new(const char *endpoint, const char *service,
                           const struct rw_options *options);
 /* Before it is run.  context is passed to the handlers. */

@@ -73,7 +73,8 @@ struct rw_app *rw_app_new(const char *endpoint, const char *service,
     pthread_mutex_init(&self->lock, NULL);
     rw_commands_init(&self->commands);
     bool is_good = s_is_service(service) && self->options.window >= 1 &&
-                   self->options.window <= 10000 && self->wake_fd >= 0;
+                   self->options.window <= 10000 && self->wake_fd >= 0 &&
+                   rw_keys_read(self) == 0;
     if (!is_good || rw_connection_open(&self->connection) < 0) {
         rw_app_destroy(&self);
         errno = EINVAL;
@@ -124,6 +125,7 @@ void rw_app_destroy(struct rw_app **self_p)
     rw_commands_clear(&self->commands, "stopped");
     rw_connection_close(&self->connection);
     zmq_ctx_term(self->connection.context);
+    explicit_bzero(&self->connection.keys, sizeof self->connection.keys);
     rw_list_free(&self->timers);
     rw_list_free(&self->calls);
     s_close_descriptor(&self->wake_fd);

@@ -23,7 +23,7 @@ static const struct {
     {ZMQ_TCP_MAXRT, 4000},
 };
 
-static int s_configure(void *socket)
+static int s_configure(void *socket, const struct rw_keys *keys)
 {
     int64_t most = 4 * 1024 * 1024 + 64 * 1024;
     int result = zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &most, sizeof most);
@@ -31,7 +31,7 @@ static int s_configure(void *socket)
         if (zmq_setsockopt(socket, s_options[at].option, &s_options[at].value,
                            sizeof s_options[at].value) < 0)
             result = -1;
-    return result;
+    return rw_keys_show(keys, socket) < 0 ? -1 : result;
 }
 
 static int s_open_monitor(struct rw_connection *self)
@@ -57,7 +57,7 @@ int rw_connection_open(struct rw_connection *self)
     self->socket = zmq_socket(self->context, ZMQ_DEALER);
     if (!self->socket)
         return -errno;
-    if (s_configure(self->socket) < 0)
+    if (s_configure(self->socket, &self->keys) < 0)
         return -errno;
     int result = s_open_monitor(self);
     if (result < 0)

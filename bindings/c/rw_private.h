@@ -10,6 +10,7 @@
 #pragma once
 
 #include "bindings/c/ringway.h"
+#include "common/key_file.h"
 #include "common/wire.h"
 
 #include <jansson.h>
@@ -48,8 +49,14 @@ struct rw_list {
 
 enum rw_state { RW_NEW, RW_RUNNING, RW_LEAVING, RW_STOPPED };
 
+struct rw_keys {
+    char broker[KEY_TEXT + 1];                               // the broker's public key
+    char own_public[KEY_TEXT + 1], own_secret[KEY_TEXT + 1]; // "": no CURVE
+};
+
 struct rw_connection {
     char *endpoint;
+    struct rw_keys keys;
     void *context, *socket, *monitor;
     unsigned opened; // how often; names the monitor
     bool is_up;
@@ -196,6 +203,12 @@ void rw_closed_clear(struct rw_app *app);
 struct rw_command *rw_commands_find(const struct rw_commands *self, uint64_t number);
 void rw_commands_add(struct rw_commands *self, struct rw_command *command);
 void rw_commands_remove(struct rw_commands *self, struct rw_command *command);
+
+/* rw_keys: reads the files of the options, if there are any: 0, or a negative errno after
+ * a line in the log. */
+int rw_keys_read(struct rw_app *app);
+/* What the socket shows: 0 or -1. */
+int rw_keys_show(const struct rw_keys *self, void *socket);
 
 /* rw_connection: 0 or -EAGAIN when a frame cannot leave now. */
 int rw_connection_open(struct rw_connection *self);

@@ -36,6 +36,11 @@ static void s_bind(void)
     test_broker.router = zmq_socket(test_broker.context, ZMQ_ROUTER);
     int linger = 0;
     zmq_setsockopt(test_broker.router, ZMQ_LINGER, &linger, sizeof linger);
+    int one = 1;
+    if (test_broker.secret) {
+        zmq_setsockopt(test_broker.router, ZMQ_CURVE_SERVER, &one, sizeof one);
+        zmq_setsockopt(test_broker.router, ZMQ_CURVE_SECRETKEY, test_broker.secret, 41);
+    }
     int64_t deadline_ms = test_now_ms() + DEADLINE_MS;
     const char *where =
         *test_broker.endpoint ? test_broker.endpoint : "tcp://127.0.0.1:*";
@@ -325,6 +330,7 @@ void test_set_up(void)
     test_result = 0;
     test_broker.endpoint[0] = 0;
     test_broker.mute = test_broker.error = test_broker.join_error = NULL;
+    test_broker.secret = NULL;
     test_broker.boot = "b1";
     test_broker.incarnation = "i1";
     test_broker.context = zmq_ctx_new();
@@ -337,6 +343,12 @@ void test_tear_down(void)
     test_forget_all();
     zmq_close(test_broker.router);
     zmq_ctx_term(test_broker.context);
+}
+
+void test_secure(const char *secret)
+{
+    test_broker.secret = secret;
+    test_restart(test_broker.boot, test_broker.incarnation);
 }
 
 void test_restart(const char *boot, const char *incarnation)

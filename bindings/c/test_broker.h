@@ -34,6 +34,7 @@ struct test_broker {
     const char *error; // code to answer commands with, but JOIN
     const char *join_error;
     const char *boot, *incarnation;
+    const char *secret; // key of CURVE; NULL: none
     unsigned tags;
 };
 
@@ -64,6 +65,8 @@ const char *test_event(const char *verb, const char *channel, int seq, const cha
 struct rw_channel *test_open(const char *channel, const char *meta);
 /* Answers a JOIN with this id. */
 void test_joined(const char *id);
+/* The same at the same place, with this key from now on. */
+void test_secure(const char *secret);
 /* Killed and started again: knows nobody, and nothing of what it was sent. */
 void test_restart(const char *boot, const char *incarnation);
 
@@ -80,4 +83,5 @@ bool test_option(const char *head, const char *key, char *out, size_t room);
 void test_add_events(TCase *tests);
 void test_add_sending(TCase *tests);
 void test_add_faults(TCase *tests);
+void test_add_keys(TCase *tests);
 void test_add_leaving(TCase *tests);

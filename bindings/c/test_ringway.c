@@ -12,6 +12,7 @@ int main(void)
     test_add_events(tests);
     test_add_sending(tests);
     test_add_faults(tests);
+    test_add_keys(tests);
     test_add_leaving(tests);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

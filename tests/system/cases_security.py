@@ -6,13 +6,16 @@ import pathlib
 import signal
 import stat
 import sys
+import threading
 import time
 
 import zmq
 import zmq.auth
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bindings" / "python")]
 
+import ringway
 from support.case import case, run
 from support.harness import Deployment, run_program
 from support.keys import Keys
@@ -256,6 +259,34 @@ def a_publisher_needs_a_topic_and_no_service(ctx):
     assert peer.ask("PUB", "press/a/b", payload="x").verb == "OK"
     assert peer.ask("PUB", "press", payload="x").code == "denied"
     assert peer.ask("JOIN", "chat").code == "denied"
+
+
+@case()
+def the_binding_shows_its_keys_and_is_told_what_is_denied():
+    with Own() as own:
+        binding_serves(own)
+
+
+def binding_serves(ctx):
+    files = ctx.keys.path("apps/chat.secret"), ctx.keys.path("broker.key")
+    app = ringway.App("chat", ctx.endpoint("apps"), keys=ringway.Keys(*files))
+    app.on_open(lambda channel: channel.send("by the binding"))
+    thread = threading.Thread(target=app.run)
+    thread.start()
+    try:
+        ctx.main.leave()  # the channels go to the binding then
+        ctx.main.wait_for("LEFT", "chat")
+        assert ctx.ws("/binding").read_text() == "by the binding"
+        with ringway.Publisher(ctx.endpoint("apps"), keys=ringway.Keys(*files)) as publisher:
+            publisher.publish("news", "allowed")
+            try:
+                publisher.publish("secret", "denied")
+                raise AssertionError("it was published")
+            except ringway.Error as error:
+                assert error.code == "denied", error
+    finally:
+        app.stop(0)
+        thread.join(scaled(10))
 
 
 @case(seconds=BIG)

@@ -14,6 +14,7 @@
 from .app import ENDPOINT, App
 from .channel import Channel
 from .errors import Error, Refuse
+from .keys import Keys
 from .publisher import Publisher
 from .request import Headers, Request
 from .result import Result
@@ -23,6 +24,6 @@ from .wire import event as sse_event
 __version__ = "0.1.0"
 
 __all__ = [
-    "ENDPOINT", "App", "Channel", "Error", "Headers", "Publisher", "Refuse", "Request", "Result",
-    "Timer", "sse_event",
+    "ENDPOINT", "App", "Channel", "Error", "Headers", "Keys", "Publisher", "Refuse", "Request",
+    "Result", "Timer", "sse_event",
 ]

@@ -19,6 +19,7 @@ from .connection import Connection
 from .deliveries import Deliveries
 from .dispatcher import DELIVERIES, Dispatcher
 from .errors import Error
+from .keys import Keys
 from .loop import Signals, wait, wait_in_asyncio
 from .membership import Membership
 from .result import Result
@@ -46,6 +47,7 @@ class App(Membership):
     name      a name that outlives the process: its channels come back to it
     grace     seconds that a graceful end may take
     retry     seconds until an unanswered command is repeated
+    keys      Keys, where the broker has keys
 
     One thread calls every handler.  An event is acknowledged when its handler has returned, or
     when what it returned is done: a coroutine, or a concurrent.futures.Future.  A handler that
@@ -54,7 +56,8 @@ class App(Membership):
     """
 
     def __init__(self, service: str = "default", endpoint: str = ENDPOINT, window: int = 64,
-                 name: str | None = None, grace: float = 10.0, retry: float = 5.0) -> None:
+                 name: str | None = None, grace: float = 10.0, retry: float = 5.0,
+                 keys: Keys | None = None) -> None:
         if not _SERVICE.match(service):
             raise ValueError("a service is 1 to 64 of A-Z a-z 0-9 - _ .")
         if not 1 <= window <= 10000:
@@ -66,6 +69,7 @@ class App(Membership):
         self.window = window
         self.name = name
         self.grace = grace
+        self._keys = keys
         self.handlers: dict[str, Callable[..., Any]] = {}
         self.channels: dict[str, Channel] = {}  # by id, those that are ours
         self._commands = Commands(self._send_frame, retry)
@@ -201,7 +205,7 @@ class App(Membership):
         self._thread = threading.get_ident()
         self._state = "running"
         self._context = zmq.Context()
-        self._connection = Connection(self._context, self.endpoint)
+        self._connection = Connection(self._context, self.endpoint, self._keys)
         self._open_connection()
 
     def end(self) -> None:

@@ -23,11 +23,13 @@ _OPTIONS = (
 )
 
 
-def dealer(context):
-    """A DEALER with the options of docs/protocol/1-bus.md section 2."""
+def dealer(context, keys=None):
+    """A DEALER with the options of docs/protocol/1-bus.md section 2, and perhaps Keys."""
     socket = context.socket(zmq.DEALER)
     for option, value in _OPTIONS:
         socket.setsockopt(option, value)
+    if keys:
+        keys.show(socket)
     return socket
 
 
@@ -35,15 +37,16 @@ class Connection:
     """`is_up` is true from a handshake until the connection breaks; `renewed` turns true with
     each handshake and is for the owner to clear."""
 
-    def __init__(self, context, endpoint):
+    def __init__(self, context, endpoint, keys=None):
         self._context = context
+        self._keys = keys
         self._endpoint = endpoint
         self.socket = self.monitor = None
         self.is_up = self.renewed = False
 
     def open(self):
         self.close()
-        self.socket = dealer(self._context)
+        self.socket = dealer(self._context, self._keys)
         self.monitor = self.socket.get_monitor_socket(
             zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
         )

@@ -15,6 +15,7 @@ from . import outgoing, wire
 from .app import ENDPOINT
 from .connection import dealer
 from .errors import Error
+from .keys import Keys
 
 
 class Publisher:
@@ -26,17 +27,18 @@ class Publisher:
 
     timeout  seconds; after it TimeoutError is raised, and it is not known what became of it
     retry    seconds between two tries; the same command is never carried out twice
+    keys     Keys, where the broker has keys
     """
 
     def __init__(self, endpoint: str = ENDPOINT, timeout: float = 10.0,
-                 retry: float = 2.0) -> None:
+                 retry: float = 2.0, keys: Keys | None = None) -> None:
         self._timeout = timeout
         self._retry = retry
         self._lock = threading.Lock()
         self._prefix = os.urandom(8).hex()
         self._count = 0
         self._context = zmq.Context()
-        self._socket = dealer(self._context)
+        self._socket = dealer(self._context, keys)
         self._socket.connect(endpoint)
 
     def publish(self, topic: str, data: str | bytes, except_: str | None = None,

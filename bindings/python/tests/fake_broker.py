@@ -23,10 +23,12 @@ class FakeBroker:
     seen    records that came and were not expected yet
     mute    verbs whose commands are not answered
     errors  verb -> code to answer instead of OK
+    secret  key of CURVE; None: an open bus
     """
 
-    def __init__(self, port=None):
+    def __init__(self, port=None, secret=None):
         self.context = zmq.Context()
+        self.secret = secret
         self.boot = "00000000000000a1"
         self.incarnation = "i1"
         self.seen = []
@@ -40,6 +42,9 @@ class FakeBroker:
     def open(self):
         self.socket = self.context.socket(zmq.ROUTER)
         self.socket.setsockopt(zmq.LINGER, 0)
+        if self.secret:
+            self.socket.setsockopt(zmq.CURVE_SERVER, 1)
+            self.socket.setsockopt(zmq.CURVE_SECRETKEY, self.secret)
         if self.port:
             self.bind_again()
         else:
