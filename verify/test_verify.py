@@ -324,6 +324,22 @@ class CloseTest(JudgeCase):
         steps[at(steps, C, "got", n=3)] = told("got", WS, **{"n": 3, "from": B, "m": 3})
         self.assertIn("opens", kinds(judge(steps)))
 
+    def nameless(self, *more):
+        """A channel whose open nobody wrote down: its worker and its gateway were killed."""
+        chan = EDGE + ".9"
+        steps = whole(*talk())
+        return inserted(steps, at(steps, C, "done"), Step(B, "adopt", chan=chan, seq=1),
+                        Step(B, "close", chan=chan, status=1006, cause="edge-lost"), *more)
+
+    def test_a_lost_gateway_may_have_a_channel_whose_open_died_with_its_worker(self):
+        found = self.assert_holds(self.nameless(), "--lost-edge", "edge1")
+        self.assertEqual(found.findings.counts["unborn"], 1)
+
+    def test_it_too_is_closed_once_and_only_a_lost_gateway_has_it(self):
+        self.assert_finds("unknown", self.nameless())
+        again = Step(B, "close", chan=EDGE + ".9", status=1006, cause="edge-lost")
+        self.assert_finds("closes", self.nameless(again), "--lost-edge", "edge1")
+
     def lost_with_broker_and_gateway(self, boots=2, check=0):
         steps = whole(*talk(), a=worker(A, kind="raw", check=check))
         steps[at(steps, C, "end")] = told("end", WS, who="cut", code=1006, clean=0, flushed=3)

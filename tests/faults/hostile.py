@@ -70,7 +70,7 @@ def throw_garbage(addresses, seconds, seed):
 
 def _nonsense(chance):
     noise = chance.randbytes(chance.randrange(1, 2000))
-    records = [b"OPEN", b"ACK " + noise[:50], b"JOIN \0", b"HELLO a b c", b"SEND x.y.z close=1", noise]
+    records = [b"OPEN", b"ACK " + noise[:50], b"JOIN \0", b"HELLO a b c", b"SEND x.y.z", noise]
     frames = [bytes([0, min(len(r), 255)]) + r[:255] for r in records]
     mutated = bytearray(_GREETING)
     mutated[chance.randrange(len(mutated))] = chance.randrange(256)

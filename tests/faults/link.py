@@ -23,7 +23,7 @@ _FRAMES_IN_A_ROW = 256
 
 
 def open_tap(name):
-    """A new TAP device in the namespace of the calling thread; gone when the descriptor is closed."""
+    """A new TAP device in the namespace of the calling thread; it goes with its descriptor."""
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     fcntl.ioctl(fd, _TUNSETIFF, struct.pack("16sH22x", name.encode(), _IFF_TAP | _IFF_NO_PI))
     return fd

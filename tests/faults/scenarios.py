@@ -244,7 +244,8 @@ def crowd_broker(stage):
     """More connections that say nothing than the broker has descriptors, on both of its ports."""
     stage.note("300 idle connections come to the broker")
     with stage.net.inside("edge1"):
-        held = hostile.crowd(stage.broker_addresses("edge1"), 300, 10, stage.broker.daemon.open_files)
+        addresses = stage.broker_addresses("edge1")
+        held = hostile.crowd(addresses, 300, 10, stage.broker.daemon.open_files)
     assert held >= 250, f"the broker had {held} descriptors, its limit was never reached"
     stage.note(f"they are gone; the broker had {held} descriptors")
 
@@ -325,7 +326,7 @@ SCENARIOS = [
              "the broker and a gateway: kill -9 together; workers do not CHECK",
              "the exception: nobody tells these workers that the channels ended",
              kill_broker_and_edge, workers=NO_CHECK, lost=("edge1",), expect="exception",
-             patience=8),
+             patience=8, is_brief=True),
     Scenario("broker-edge-kill", "the broker and a gateway: kill -9 together; workers CHECK",
              "the bindings ask, and are told", kill_broker_and_edge, lost=("edge1",),
              is_brief=True),
@@ -334,9 +335,9 @@ SCENARIOS = [
 
     # Standing still, and two at once.
     Scenario("clients-hang", "all clients: SIGSTOP for 8 s",
-             "", hang("clients", 8), seconds=18),
+             "", hang("clients", 8), seconds=22, clients={"churn": 0}),
     Scenario("worker-edge-kill", "a worker and a gateway: kill -9 together",
-             "", kill_worker_and_edge, lost=("edge1",)),
+             "", kill_worker_and_edge, lost=("edge1",), is_brief=True),
     Scenario("broker-hang-worker-kill", "the broker: SIGSTOP for 4 s; a worker: kill -9 meanwhile",
              "", hang_broker_and_kill_worker),
     Scenario("edge-cut-broker-kill", "a gateway cut off for 3 s; the broker: kill -9 meanwhile",
@@ -345,7 +346,7 @@ SCENARIOS = [
     # One way only, past every lease.
     Scenario("edge-mute", "for 12 s nothing of what a gateway sends reaches the broker",
              "declared dead, it is fenced when it returns, and drops its clients",
-             cut("broker", "edge1", 12, "edge1"), lost=("edge1",), seconds=22),
+             cut("broker", "edge1", 12, "edge1"), lost=("edge1",), seconds=22, is_brief=True),
     Scenario("edge-deaf", "for 12 s nothing of what the broker sends reaches a gateway",
              "declared dead, it is fenced when it returns, and drops its clients",
              cut("broker", "edge1", 12, "broker"), lost=("edge1",), seconds=22),
@@ -358,7 +359,7 @@ SCENARIOS = [
     Scenario("delay", "every link of the broker takes 200 ms in each direction",
              "", shape(delay=0.2)),
     Scenario("loss", "every link of the broker loses 5 % of all frames",
-             "", shape(loss=0.05)),
+             "", shape(loss=0.05), is_brief=True),
     Scenario("rate", "every link of the broker carries 1 Mbit/s in each direction",
              "", shape(rate=125000)),
     Scenario("bad-links", "200 ms, 5 % loss and 1 Mbit/s together",
@@ -377,7 +378,8 @@ SCENARIOS = [
     Scenario("edge-few-files", "a gateway may have 256 descriptors",
              "it refuses connections above that; those that it took are served",
              crowd_edge, limits={"edge1": 256}, clients={"channels": 600}),
-    Scenario("broker-few-files", "the broker may have 256 descriptors, and 300 idle connections come",
+    Scenario("broker-few-files",
+             "the broker may have 256 descriptors, and 300 idle connections come",
              "", crowd_broker, limits={"broker": 256}),
 
     # Another time of day.
@@ -389,7 +391,8 @@ SCENARIOS = [
              "nobody notices", shift_clock("worker1", "+1h"), clocks=("worker1",)),
 
     # Wrong ones.
-    Scenario("same-name", "two gateways with one name; the connections of one are reset three times",
+    Scenario("same-name",
+             "two gateways with one name; the connections of one are reset three times",
              "two lives of one name do not touch each other", reset("edge1", 7701),
              edge_names=("edge1", "edge1")),
     Scenario("garbage", "random bytes and broken greetings on the ports of broker and gateway",

@@ -247,18 +247,22 @@ class Stage:
 
     def _worker(self, number, more):
         node = f"work{2 - number % 2}"
-        return Part(self, node, f"worker{number}", lambda life: self._make_worker(node, number, life, more))
 
-    def _make_worker(self, node, number, life, more):
+        def make(life):
+            return self._make_worker(node, f"worker{number}", life, more)
+
+        return Part(self, node, f"worker{number}", make)
+
+    def _make_worker(self, node, name, life, more):
         settings = {
             "bus": f"tcp://{self.net.address('broker', node)}:{APP_PORT}",
-            "log": self.new_log(f"worker{number}.{life}"),
+            "log": self.new_log(f"{name}.{life}"),
             **more,
         }
-        switches = [f"--{key.replace('_', '-')}" for key, value in settings.items() if value is True]
-        values = {key: value for key, value in settings.items() if value is not True}
-        words = ["worker", *flags(values), *switches]
-        return Daemon(VERIFY, words, self.folder, name=f"worker{number}")
+        switches = [name for name, value in settings.items() if value is True]
+        values = {name: value for name, value in settings.items() if value is not True}
+        words = ["worker", *flags(values), *("--" + s.replace("_", "-") for s in switches)]
+        return Daemon(VERIFY, words, self.folder, name=name)
 
     def _make_clients(self, life):
         gateways = [f"{self.net.address(e.node, 'clients')}:{CLIENT_PORT}" for e in self.edges]

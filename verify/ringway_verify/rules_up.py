@@ -8,6 +8,10 @@ def judge(history, lost, options, findings):
         if history.is_foreign(channel):
             findings.counts["foreign"] += 1
             continue
+        if _is_nameless(channel, lost):
+            findings.counts["unborn"] += 1
+            _closes(history, channel, True, options, findings)
+            continue
         if client is None or history.of_key[channel.key][0] is not channel:
             findings.violation("unknown", channel, None, "no client opened this channel",
                                channel.lines[:2])
@@ -25,6 +29,14 @@ def judge(history, lost, options, findings):
     for client in history.clients.values():
         if client.key not in history.of_key:
             _never_seen(client, lost.is_named(None, client), findings)
+
+
+def _is_nameless(channel, lost):
+    """Did its only worker die before it could write down the open?  What the broker tells of the
+    channel of a dead gateway names no client."""
+    return channel.key is None and lost.is_named(channel, None) and all(
+        line.what == "adopt" or line.what == "close" and line.get("cause") == "edge-lost"
+        for line in channel.lines)
 
 
 def _order(channel, findings):
