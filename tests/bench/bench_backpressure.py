@@ -6,7 +6,6 @@ more.  The two kinds of window take turns, and the lower quartiles of their p99 
 else the machine does makes some windows worse, a client that holds up others would make all of one
 kind worse.  Workers and sender are processes of their own."""
 
-import pathlib
 import select
 import socket
 import statistics
@@ -16,7 +15,6 @@ import time
 
 from bench import finish, line, rss_bytes
 from support.harness import Deployment
-from support.waiting import wait_until
 from support.ws_client import WsClient, make_frame
 
 import zmq
