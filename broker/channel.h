@@ -50,7 +50,8 @@ struct channel {
     uint64_t out_first;         // number of its oldest open delivery, 0: none
     uint64_t out_last;          // number of its newest one
     int64_t until_ms;           // avoid: until when; a dead edge: since when
-    uint32_t avoid;             // incarnation of the worker that refused it
+    uint64_t told_c; // command that matters: RESEND when MOVING, ACK when finished
+    uint32_t avoid;  // incarnation of the worker that refused it
     uint32_t gen;
     enum channel_state state : 8;
     bool ws : 1;        // a WebSocket
@@ -61,7 +62,7 @@ struct channel {
     bool named : 1;     // the edge was told the name of a worker
     bool finished : 1;  // its CLOSE is processed: goes with its acknowledgement
     bool unseen : 1;    // not announced yet in this resync
-    bool shared : 1;    // more than one worker may have seen it
+    bool shared : 1;    // other workers may have seen it, and more of it than we know
     uint8_t id_size;
     char id[];
 };

@@ -69,6 +69,12 @@ bool command_is_repeated(struct request *request)
     if (!known)
         return false;
     core_dropped(request->core, CORE_DROP_REPEAT);
+    if (!known->answered && reply_id_is_global(request->id) &&
+        question_is_unsure(known)) {
+        question_give_up(known); // the edge knows the id, and answers again
+        question_drop(&request->core->replies, &known);
+        return false;
+    }
     question_readdress(known, request->from);
     if (known->answered)
         answer_question(request->core, known);
@@ -306,17 +312,41 @@ void command_answered(struct core *core, struct edge *edge,
             gone = ask->channels - sent;
         question_took(question, (uint32_t)sent, (uint32_t)gone);
     }
-    ask_remove(edge, &ask);
+    ask_remove(&ask);
+    command_finish(core, question);
+}
+
+static void s_give_up(struct core *core, struct ask *ask)
+{
+    struct question *question = ask->question;
+    question_refused(question, ask->channels, answer_key("edge-lost"),
+                     answer_key("whether it was carried out is not known"));
+    ask_remove(&ask);
     command_finish(core, question);
 }
 
 void command_abandon(struct core *core, struct edge *edge)
 {
-    for (struct ask *ask; (ask = ask_first(edge));) {
-        struct question *question = ask->question;
-        question_refused(question, ask->channels, answer_key("edge-lost"),
-                         answer_key("whether it was carried out is not known"));
-        ask_remove(edge, &ask);
-        command_finish(core, question);
+    for (struct ask *ask; (ask = ask_first(edge));)
+        s_give_up(core, ask);
+}
+
+void command_unsure(struct core *core, struct edge *edge, uint64_t lastc)
+{
+    edge->unsure_c = lastc;
+    if (edge->ask_count > 0 && edge->unsure_ms == 0)
+        edge->unsure_ms = core->now_ms + CORE_UNSURE_MS;
+}
+
+void command_expire(struct core *core, struct edge *edge)
+{
+    if (edge->unsure_ms == 0 || edge->unsure_ms > core->now_ms)
+        return;
+    edge->unsure_ms = 0;
+    struct ask *ask = ask_first(edge), *next;
+    for (; ask; ask = next) {
+        next = ask_after(ask);
+        if (ask_is_unsure(ask))
+            s_give_up(core, ask);
     }
 }

@@ -167,51 +167,12 @@ void core_from_publisher(struct core *self, const struct authority *authority,
     s_reap(self);
 }
 
-/* Appends lines to self->acks from the front of the edge's list; returns how many
- * channels they are of. */
-static size_t s_write_acks(struct core *self, struct edge *edge, size_t *size_out)
-{
-    size_t count = 0, size = 0;
-    struct link *at = list_first(&edge->acks);
-    for (; at && size + CHANNEL_ID_MAX + 24 < CORE_ACKS_BYTES; count++) {
-        struct channel *channel = list_item(at, struct channel, ack);
-        size += (size_t)snprintf(self->acks + size, CORE_ACKS_BYTES - size,
-                                 "%s %" PRIu64 "\n", channel->id, channel->acked);
-        at = list_after(&edge->acks, at);
-    }
-    *size_out = size;
-    return count;
-}
-
-/* One ACK record; false when there is none to write or no room for it. */
-static bool s_pass_acks(struct core *self, struct edge *edge)
-{
-    struct wire_header header;
-    size_t size;
-    size_t count = s_write_acks(self, edge, &size);
-    if (count == 0)
-        return false;
-    edge_begin(edge, &header, "ACK");
-    wire_add(&header, "-");
-    if (edge_commit(edge, &header, (struct wire_text){self->acks, size},
-                    COMMAND_CONTROL) < 0)
-        return false;
-    while (count--) {
-        struct channel *channel = list_item(list_first(&edge->acks), struct channel, ack);
-        list_remove(&channel->ack);
-        if (channel->finished)
-            dispatch_forget(self, channel);
-    }
-    return true;
-}
-
 void core_turn(struct core *self)
 {
     for (struct edge *edge = edge_first(&self->edges); edge; edge = edge_after(edge)) {
         edge_flush(edge);
         publish_catch_up(self, edge);
-        while (s_pass_acks(self, edge))
-            ;
+        (void)dispatch_pass_acks(self, edge);
     }
 }
 
@@ -233,6 +194,7 @@ static void s_tick_edges(struct core *self)
     wire_add(&header, self->boot);
     for (; edge; edge = next) {
         next = edge_after(edge);
+        command_expire(self, edge);
         if (edge->heard_ms + self->settings.edge_lease_ms < self->now_ms)
             edge_life_bury(self, edge);
         else
@@ -359,7 +321,7 @@ const struct core_stats *core_measure(struct core *self)
     stats->edges = self->edges.count - self->expected;
     stats->workers = self->workers.count;
     stats->services = table_count(&self->services);
-    stats->channels = table_count(&self->channels);
+    stats->channels = table_count(&self->channels) - self->finished;
     stats->topics = self->topics.count;
     stats->answers = self->replies.count;
     stats->parked = stats->ring_records = stats->ring_bytes = 0;

@@ -17,6 +17,7 @@ enum {
     CORE_PAUSE_MS = 1500,      // a longer turn is a pause of our own
     CORE_WHO_MS = 200,         // one WHO to each peer in this time
     CORE_NAME_MS = 3000,       // channels wait so long for their named worker
+    CORE_UNSURE_MS = 30000,    // an answer that may be lost is given up
     CORE_AVOID_MS = 1000,      // a refused channel stays away from the worker
     CORE_FENCE_MS = 120000,    // a dead epoch is refused
     CORE_TOLD_MS = 600000,     // a channel whose end one worker knows, others do not
@@ -44,7 +45,8 @@ struct core {
     struct topics topics;
     struct replies replies;
     struct throttle who;
-    size_t orphans; // channels whose edge is dead
+    size_t orphans;  // channels whose edge is dead
+    size_t finished; // channels whose CLOSE is processed
     bool tapped;
     struct core_stats stats;
     struct core_denied denied; // the newest record that was
@@ -96,6 +98,11 @@ void command_answered(struct core *core, struct edge *edge,
                       const struct wire_record *record);
 /* The edge will not answer any more. */
 void command_abandon(struct core *core, struct edge *edge);
+/* The edge lost its connection after it had taken all commands up to lastc: it will not
+ * repeat its answers to those unless it is asked again. */
+void command_unsure(struct core *core, struct edge *edge, uint64_t lastc);
+/* Answers of which nothing was heard since are given up. */
+void command_expire(struct core *core, struct edge *edge);
 
 /* publish.c: topics. */
 void command_sub(struct request *request);

@@ -1,6 +1,11 @@
 #include "broker/dispatch.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* A CLOSE that the broker makes comes after all that a worker may have seen. */
+static const uint64_t DELIVER_JUMP = UINT64_C(1) << 32;
 
 /* What the broker says for an edge that cannot. */
 static const char *s_lost_tail(const struct channel *channel)
@@ -50,9 +55,81 @@ void dispatch_forget(struct core *core, struct channel *channel)
         channel->edge->channel_count--;
     else
         core->orphans--;
+    core->finished -= channel->finished;
     channel->service->channel_count--;
     channel->service->used_ms = core->now_ms;
     channel_destroy(&core->channels, &channel);
+}
+
+/* Appends lines to core->acks from the front of the edge's list; returns how many
+ * channels they are of. */
+static size_t s_write_acks(struct core *core, struct edge *edge, size_t *size_out)
+{
+    size_t count = 0, size = 0;
+    struct link *at = list_first(&edge->acks);
+    for (; at && size + CHANNEL_ID_MAX + 24 < CORE_ACKS_BYTES; count++) {
+        struct channel *channel = list_item(at, struct channel, ack);
+        size += (size_t)snprintf(core->acks + size, CORE_ACKS_BYTES - size,
+                                 "%s %" PRIu64 "\n", channel->id, channel->acked);
+        at = list_after(&edge->acks, at);
+    }
+    *size_out = size;
+    return count;
+}
+
+/* One ACK record; false when there is no room for it. */
+static bool s_pass_acks(struct core *core, struct edge *edge)
+{
+    struct wire_header header;
+    size_t size;
+    size_t count = s_write_acks(core, edge, &size);
+    edge_begin(edge, &header, "ACK");
+    wire_add(&header, "-");
+    uint64_t c = edge->ring.next;
+    if (edge_commit(edge, &header, (struct wire_text){core->acks, size},
+                    COMMAND_CONTROL) < 0)
+        return false;
+    while (count--) {
+        struct channel *channel = list_item(list_first(&edge->acks), struct channel, ack);
+        list_remove(&channel->ack);
+        if (!channel->finished)
+            continue;
+        /* What the edge sends until it has this would be taken for a new channel. */
+        channel->told_c = c;
+        list_remove(&channel->place);
+        list_append(&edge->closed, &channel->place);
+    }
+    return true;
+}
+
+bool dispatch_pass_acks(struct core *core, struct edge *edge)
+{
+    while (!list_is_empty(&edge->acks))
+        if (!s_pass_acks(core, edge))
+            return false;
+    return true;
+}
+
+void dispatch_finish(struct core *core, struct channel *channel)
+{
+    dispatch_unbind(channel);
+    core->finished += !channel->finished;
+    channel->finished = true;
+    dispatch_ack(channel);
+}
+
+void dispatch_told(struct core *core, struct edge *edge, uint64_t lastc)
+{
+    struct link *first;
+    while ((first = list_first(&edge->closed))) {
+        struct channel *channel = list_item(first, struct channel, place);
+        if (channel->told_c > lastc)
+            return;
+        if (list_has(&channel->ack)) // it is told again
+            list_remove(first);
+        else
+            dispatch_forget(core, channel);
+    }
 }
 
 /* Everything up to here is processed; after its CLOSE the channel waits only for its
@@ -73,9 +150,7 @@ static void s_processed(struct core *core, struct channel *channel, uint64_t seq
         dispatch_forget(core, channel);
         return;
     }
-    dispatch_unbind(channel);
-    channel->finished = true;
-    dispatch_ack(channel);
+    dispatch_finish(core, channel);
 }
 
 static void s_add_delivery(struct core *core, struct channel *channel, uint64_t seq,
@@ -208,9 +283,10 @@ static bool s_introduce(struct core *core, struct channel *channel, uint64_t seq
 
 void dispatch_close(struct core *core, struct channel *channel)
 {
+    uint64_t next = channel->last + (channel->shared ? DELIVER_JUMP : 1);
     struct event event = {.kind = EVENT_CLOSE,
                           .verb = "CLOSE",
-                          .seq = channel->closing ? channel->last : channel->last + 1};
+                          .seq = channel->closing ? channel->last : next};
     dispatch_become(channel, CHANNEL_LIVE);
     if (!channel->announce || s_introduce(core, channel, event.seq - 1))
         dispatch_event(core, channel, &event);

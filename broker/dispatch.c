@@ -34,6 +34,9 @@ static bool s_ask(struct core *core, struct channel *channel)
 {
     struct edge *edge = channel->edge;
     struct wire_header header;
+    /* What is processed must not be handed out a second time. */
+    if (list_has(&channel->ack) && !dispatch_pass_acks(core, edge))
+        return false;
     edge_begin(edge, &header, "RESEND");
     wire_add(&header, channel->id);
     wire_add_u64(&header, (uint64_t)channel->gen + channel->announce);
@@ -41,15 +44,35 @@ static bool s_ask(struct core *core, struct channel *channel)
         wire_add_option_u64(&header, "tried", channel->tried);
     else
         wire_add_option_u64(&header, "from", channel->last);
+    uint64_t c = edge->ring.next;
     if (edge_commit(edge, &header, payload_none(), COMMAND_CONTROL) < 0)
         return false;
     core->stats.resends++;
+    channel->told_c = c;
     if (channel->announce) {
         channel->gen++;
         channel->tried = 0;
     }
     dispatch_become(channel, channel->announce ? CHANNEL_MOVING : CHANNEL_ASKED);
     return true;
+}
+
+void dispatch_ask_again(struct core *core, struct channel *channel)
+{
+    struct edge *edge = channel->edge;
+    struct wire_header header;
+    edge_begin(edge, &header, "RESEND");
+    wire_add(&header, channel->id);
+    wire_add_u64(&header, channel->gen);
+    wire_add_option(&header, "tried", "0");
+    uint64_t c = edge->ring.next;
+    if (edge_commit(edge, &header, payload_none(), COMMAND_CONTROL) == 0) {
+        core->stats.resends++;
+        channel->told_c = c;
+        return;
+    }
+    dispatch_unbind(channel); // no room: its turn comes
+    dispatch_wait(channel);
 }
 
 /* A channel that has a worker with room: ask its edge, or be its edge. */

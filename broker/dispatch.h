@@ -33,6 +33,8 @@ void dispatch_bind_to(struct channel *channel, struct member *member);
 void dispatch_wait(struct channel *channel);
 /* Ask the edge of a channel that is LIVE for the events after `last`. */
 void dispatch_gap(struct core *core, struct channel *channel);
+/* The same for one that is MOVING, without counting another try. */
+void dispatch_ask_again(struct core *core, struct channel *channel);
 /* The one place where a state changes: keeps the worker's queue and kept places right. */
 void dispatch_become(struct channel *channel, enum channel_state next);
 /* Take the worker away; the channel is UNBOUND and in no list then. */
@@ -45,6 +47,13 @@ void dispatch_move(struct core *core, struct channel *channel);
 void dispatch_orphan(struct core *core, struct channel *channel);
 /* Everything of it is processed up to seq: tell the edge. */
 void dispatch_ack(struct channel *channel);
+/* Tell the edge all that it can forget now; frees channels whose CLOSE is processed.
+ * False: its ring has no room. */
+bool dispatch_pass_acks(struct core *core, struct edge *edge);
+/* Its CLOSE is processed: it waits only until the edge has been told. */
+void dispatch_finish(struct core *core, struct channel *channel);
+/* The edge has taken all commands up to lastc and says so behind all it sent before. */
+void dispatch_told(struct core *core, struct edge *edge, uint64_t lastc);
 /* Forget the channel. */
 void dispatch_forget(struct core *core, struct channel *channel);
 

@@ -51,6 +51,7 @@ struct edge *edge_new(struct edges *edges, const char *id, size_t size)
     self->cursor = 1;
     list_init(&self->channels);
     list_init(&self->acks);
+    list_init(&self->closed);
     list_init(&self->interests);
     list_init(&self->lost);
     self->all = edges;
@@ -69,6 +70,7 @@ void edge_destroy(struct edge **self_p)
     table_remove(&self->all->by_id, &self->by_id);
     self->all->count--;
     command_ring_clear(&self->ring);
+    blob_unref(&self->welcome);
     free(self);
 }
 
@@ -90,6 +92,7 @@ void edge_detach(struct edge *self)
         return;
     table_remove(&self->all->by_peer, &self->by_peer);
     self->peer = 0;
+    blob_unref(&self->welcome);
     if (self->all->recent == self)
         self->all->recent = NULL;
 }
@@ -130,24 +133,37 @@ int edge_commit(struct edge *self, const struct wire_header *header,
     return 0;
 }
 
+void edge_welcome(struct edge *self, const struct wire_header *header)
+{
+    blob_unref(&self->welcome);
+    if (self->peer)
+        self->welcome = s_record(header, payload_none());
+}
+
+/* 0 when the socket took it. */
+static int s_pass(struct edge *self, struct blob *record)
+{
+    const struct output *output = self->all->output;
+    int result = output->to_edge(output->context, self->peer, record);
+    if (result < 0 && result != -EAGAIN)
+        edge_detach(self);
+    return result;
+}
+
 void edge_flush(struct edge *self)
 {
-    while (self->peer && self->cursor < self->ring.next) {
-        struct blob *record = command_ring_at(&self->ring, self->cursor);
-        int result =
-            self->all->output->to_edge(self->all->output->context, self->peer, record);
-        if (result == -EAGAIN)
+    if (self->welcome && s_pass(self, self->welcome) == 0)
+        blob_unref(&self->welcome);
+    while (self->peer && !self->welcome && self->cursor < self->ring.next) {
+        if (s_pass(self, command_ring_at(&self->ring, self->cursor)) < 0)
             return;
-        if (result < 0)
-            edge_detach(self);
-        else
-            self->cursor++;
+        self->cursor++;
     }
 }
 
 bool edge_is_behind(const struct edge *self)
 {
-    return self->peer && self->cursor < self->ring.next;
+    return self->peer && (self->welcome || self->cursor < self->ring.next);
 }
 
 void edge_say(struct edge *self, const struct wire_header *header)
@@ -155,9 +171,6 @@ void edge_say(struct edge *self, const struct wire_header *header)
     struct blob *record = self->peer ? s_record(header, payload_none()) : NULL;
     if (!record)
         return;
-    int result =
-        self->all->output->to_edge(self->all->output->context, self->peer, record);
+    (void)s_pass(self, record);
     blob_unref(&record);
-    if (result < 0 && result != -EAGAIN)
-        edge_detach(self);
 }

@@ -27,16 +27,21 @@ struct edge {
     uint64_t peer; // its records connection; 0: detached
     bool synced;   // everything it has was announced
     bool expected; // it did not come yet in this life of the broker; commands wait for it
+    bool met_before;                   // by an earlier life of the broker
     const struct authority *authority; // of the key that it greeted with
     struct command_ring ring;
     uint64_t cursor;       // the first command that the socket has not taken yet
+    struct blob *welcome;  // goes before all commands; NULL: the socket has it
     int64_t heard_ms;      // last record on either connection
     struct link channels;  // all of them
     struct link acks;      // those with an acknowledgement to pass on
+    struct link closed;    // those whose last acknowledgement is on its way
     struct link interests; // topics that it wants
     struct link lost;      // those of them that lost publications
     struct table asks;     // c -> question
     size_t ask_count;
+    uint64_t unsure_c; // answers to commands up to this may have been lost
+    int64_t unsure_ms; // when they are given up; 0: there are none
     size_t channel_count;
     uint8_t id_size;
     char id[EDGE_ID_MAX + 1]; // name.epoch
@@ -66,6 +71,8 @@ void edge_destroy(struct edge **self_p);
 void edge_attach(struct edge *self, uint64_t peer);
 void edge_detach(struct edge *self);
 
+/* The answer to its HELLO, which must not be lost: its turn comes before all commands. */
+void edge_welcome(struct edge *self, const struct wire_header *header);
 /* Begin a numbered command: the verb and its c. */
 void edge_begin(const struct edge *self, struct wire_header *header, const char *verb);
 /* Number it, keep it, send it if its turn has come.  0, -ENOBUFS when the ring is full,

@@ -51,21 +51,43 @@ static void s_arrived(struct core *core, struct edge *edge)
     edge->expected = false;
 }
 
-/* The edge announces everything again: what it does not name by SYNCED is over. */
-static void s_begin_sync(struct core *core, struct edge *edge)
+/* The ring goes on after lastc. */
+static void s_go_on(struct core *core, struct edge *edge, uint64_t lastc)
 {
-    edge->synced = false;
-    if (edge->expected) { // what waited for it is what its ring begins with
-        s_arrived(core, edge);
-        return;
-    }
+    command_ring_trim(&edge->ring, lastc);
+    edge->cursor = lastc + 1;
+    dispatch_told(core, edge, lastc);
+}
+
+/* It does not: what the edge was told since is lost, and so are its answers.  The ring is
+ * kept: a HELLO that was held up in a connection that is no more says so too, and the
+ * next one does not. */
+static void s_begin_anew(struct core *core, struct edge *edge)
+{
     command_abandon(core, edge);
     publish_abandon(core, edge);
-    command_ring_clear(&edge->ring);
     edge->cursor = edge->ring.next;
+}
+
+/* The edge announces everything again: what it does not name by SYNCED is over. */
+static void s_begin_sync(struct edge *edge)
+{
+    edge->synced = false;
     for (struct link *at = list_first(&edge->channels); at;
          at = list_after(&edge->channels, at))
         list_item(at, struct channel, of_edge)->unseen = true;
+}
+
+/* The edge was asked to announce a channel, and its answer, or the question, was lost
+ * with the connection. */
+static void s_ask_again(struct core *core, struct edge *edge, uint64_t lastc)
+{
+    for (struct link *at = list_first(&edge->channels); at;
+         at = list_after(&edge->channels, at)) {
+        struct channel *channel = list_item(at, struct channel, of_edge);
+        if (channel->state == CHANNEL_MOVING && channel->told_c <= lastc)
+            dispatch_ask_again(core, channel);
+    }
 }
 
 static void s_welcome(struct core *core, struct edge *edge, bool resume)
@@ -77,7 +99,8 @@ static void s_welcome(struct core *core, struct edge *edge, bool resume)
     wire_add(&header, resume ? "resume" : "sync");
     if (!resume)
         wire_add_option_u64(&header, "c", edge->cursor - 1);
-    edge_say(edge, &header);
+    edge_welcome(edge, &header);
+    edge_flush(edge);
     for (struct service *service = service_first(&core->services); service;
          service = service_after(service)) {
         wire_begin(&header, "FLOW");
@@ -150,20 +173,52 @@ static bool s_admits(struct core *core, const struct address *from,
     return true;
 }
 
+/* An edge of ours on this connection: does it go on, or announce all it has? */
+static void s_greet(struct core *core, struct edge *edge, uint64_t peer,
+                    struct wire_text boot, uint64_t lastc)
+{
+    bool ours = wire_is(boot, core->boot);
+    bool moved = edge->peer != peer;
+    if (!ours) // it has taken none of our commands yet
+        lastc = 0;
+    bool goes_on = command_ring_covers(&edge->ring, lastc);
+    bool resume = edge->synced && ours && goes_on;
+    edge->met_before |= !ours && !wire_is(boot, "-");
+    edge->heard_ms = core->now_ms;
+    edge_attach(edge, peer);
+    s_arrived(core, edge);
+    if (goes_on)
+        s_go_on(core, edge, lastc);
+    else
+        s_begin_anew(core, edge);
+    if (moved)
+        command_unsure(core, edge, lastc);
+    if (!resume)
+        s_begin_sync(edge);
+    lastc = edge->cursor - 1;
+    s_welcome(core, edge, resume);
+    s_ask_again(core, edge, lastc);
+}
+
+static void s_reject_version(struct core *core, uint64_t peer, struct wire_text proto)
+{
+    char why[160];
+    snprintf(why, sizeof why, "this broker speaks %s, the edge %.*s", CORE_PROTOCOL,
+             proto.data ? (int)(proto.size < 64 ? proto.size : 64) : 4,
+             proto.data ? proto.data : "none");
+    s_reject(core, peer, "proto", why);
+}
+
 /* HELLO edge-name epoch boot lastc proto=RW/1 */
 void edge_life_hello(struct core *core, const struct address *from,
                      const struct wire_record *record)
 {
-    uint64_t peer = from->peer;
-    char id[EDGE_ID_MAX + 1], why[160];
+    char id[EDGE_ID_MAX + 1];
     size_t size;
     uint64_t lastc;
     struct wire_text proto = wire_option(record, 5, "proto");
     if (!proto.data || !s_speaks_our_version(proto)) {
-        snprintf(why, sizeof why, "this broker speaks %s, the edge %.*s", CORE_PROTOCOL,
-                 proto.data ? (int)(proto.size < 64 ? proto.size : 64) : 4,
-                 proto.data ? proto.data : "none");
-        s_reject(core, peer, "proto", why);
+        s_reject_version(core, from->peer, proto);
         return;
     }
     if (!s_edge_id(record, id, &size) || wire_u64(record->token[4], &lastc) < 0) {
@@ -174,29 +229,18 @@ void edge_life_hello(struct core *core, const struct address *from,
         return;
     struct edge *edge = s_meet(core, id, size);
     if (!edge) {
-        s_reject(core, peer, "full", "too many edges");
+        s_reject(core, from->peer, "full", "too many edges");
         return;
     }
     core->stats.hellos++;
-    edge->heard_ms = core->now_ms;
     edge->authority = from->authority;
-    edge_attach(edge, peer);
-    bool resume = edge->synced && wire_is(record->token[3], core->boot) &&
-                  command_ring_covers(&edge->ring, lastc);
-    if (resume) {
-        command_ring_trim(&edge->ring, lastc);
-        edge->cursor = lastc + 1;
-    } else {
-        s_begin_sync(core, edge);
-    }
-    s_welcome(core, edge, resume);
-    edge_flush(edge);
+    s_greet(core, edge, from->peer, record->token[3], lastc);
 }
 
-/* The connection for heartbeats has no bulk on it that could hold them back. */
-static void s_beat_back(struct core *core, uint64_t peer)
+/* A sign of life where no large record is in its way. */
+static void s_beat(struct core *core, uint64_t peer)
 {
-    char text[64];
+    char text[32];
     int size = snprintf(text, sizeof text, "HB 0 %s", core->boot);
     struct blob *record = blob_new(text, (size_t)size);
     if (record)
@@ -204,7 +248,21 @@ static void s_beat_back(struct core *core, uint64_t peer)
     blob_unref(&record);
 }
 
-/* HB edge-name epoch lastc, on either connection */
+/* The edge has taken the commands up to lastc.  Of an earlier life of the broker the
+ * number says nothing. */
+static void s_count_taken(struct core *core, struct edge *edge,
+                          const struct wire_record *record, uint64_t peer)
+{
+    uint64_t lastc;
+    if (!wire_is(wire_option(record, 4, "boot"), core->boot) ||
+        wire_u64(record->token[3], &lastc) < 0 || lastc >= edge->cursor)
+        return;
+    command_ring_trim(&edge->ring, lastc);
+    if (edge->synced && peer == edge->peer)
+        dispatch_told(core, edge, lastc);
+}
+
+/* HB edge-name epoch lastc boot=, on either connection */
 void edge_life_pulse(struct core *core, const struct address *from,
                      const struct wire_record *record)
 {
@@ -222,10 +280,9 @@ void edge_life_pulse(struct core *core, const struct address *from,
     struct edge *edge = edge_find(&core->edges, id, size);
     if (edge && edge->peer) {
         edge->heard_ms = core->now_ms;
-        if (lastc < edge->cursor)
-            command_ring_trim(&edge->ring, lastc);
         if (from->peer != edge->peer)
-            s_beat_back(core, from->peer);
+            s_beat(core, from->peer);
+        s_count_taken(core, edge, record, from->peer);
         return;
     }
     /* Its records connection is new to us, or it is: it has to say HELLO there. */

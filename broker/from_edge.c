@@ -66,11 +66,9 @@ static void s_event(const struct from *from, struct channel *channel,
 {
     struct core *core = from->core;
     if (event->kind == EVENT_CLOSE && s_is_nobodys(channel, event->seq)) {
-        dispatch_unbind(channel);
-        channel->finished = true;
         channel->shared = false; // whoever asks is told of the CLOSE
         channel->last = channel->acked = event->seq;
-        dispatch_ack(channel);
+        dispatch_finish(core, channel);
         return;
     }
     if (event->seq <= channel->last && channel->state != CHANNEL_MOVING) {
@@ -90,11 +88,11 @@ static void s_event(const struct from *from, struct channel *channel,
         dispatch_gap(core, channel);
 }
 
-/* Does an OPEN or ADOPT with this gen answer our question, or come unasked in a resync?
- * The channel has a worker then that may be sent things. */
+/* Does an OPEN or ADOPT with this gen know of our last question?  One of a resync may not
+ * yet: the question is still on its way then. */
 static bool s_is_current(const struct from *from, struct channel *channel, uint64_t gen)
 {
-    if (channel->unseen || !from->edge->synced || gen > channel->gen)
+    if (gen > channel->gen)
         channel->gen = (uint32_t)gen;
     channel->unseen = false;
     if (gen == channel->gen)
@@ -145,6 +143,7 @@ static void s_open(const struct from *from)
         return;
     if (!channel) {
         channel = s_new_channel(from, service, gen);
+        channel->delivered = from->edge->met_before && !from->edge->synced;
         s_place(core, channel);
     } else if (!s_is_current(from, channel, gen)) {
         return;

@@ -87,6 +87,7 @@ struct question *question_new(struct replies *self, const struct address *asker,
 {
     struct question *question = mem_new(struct question);
     list_init(&question->order);
+    list_init(&question->asks);
     question->subject = mem_strndup(subject.data, subject.size);
     question->id = id.data ? mem_strndup(id.data, id.size) : mem_strdup("-");
     question_readdress(question, asker);
@@ -168,7 +169,10 @@ int ask_add(struct edge *edge, uint64_t c, struct question *question, uint32_t c
         return -ENOBUFS;
     struct ask *ask = mem_new(struct ask);
     ask->c = c;
+    ask->edge = edge;
     ask->question = question;
+    list_init(&ask->of_question);
+    list_append(&question->asks, &ask->of_question);
     ask->channels = channels;
     question->waiting++;
     edge->ask_count++;
@@ -187,12 +191,41 @@ struct ask *ask_first(const struct edge *edge)
     return edge->asks.first ? table_item(edge->asks.first, struct ask, by_c) : NULL;
 }
 
-void ask_remove(struct edge *edge, struct ask **self_p)
+struct ask *ask_after(const struct ask *self)
+{
+    struct table_entry *after = table_after(&self->by_c);
+    return after ? table_item(after, struct ask, by_c) : NULL;
+}
+
+bool ask_is_unsure(const struct ask *self)
+{
+    return self->c <= self->edge->unsure_c;
+}
+
+bool question_is_unsure(const struct question *self)
+{
+    struct link *at = list_first(&self->asks);
+    for (; at; at = list_after(&self->asks, at))
+        if (ask_is_unsure(list_item(at, struct ask, of_question)))
+            return true;
+    return false;
+}
+
+void question_give_up(struct question *self)
+{
+    while (!list_is_empty(&self->asks)) {
+        struct ask *ask = list_item(list_pop(&self->asks), struct ask, of_question);
+        ask_remove(&ask);
+    }
+}
+
+void ask_remove(struct ask **self_p)
 {
     struct ask *ask = *self_p;
     *self_p = NULL;
-    table_remove(&edge->asks, &ask->by_c);
-    edge->ask_count--;
+    table_remove(&ask->edge->asks, &ask->by_c);
+    list_remove(&ask->of_question);
+    ask->edge->ask_count--;
     ask->question->waiting--;
     free(ask);
 }

@@ -28,6 +28,7 @@ struct question {
     char *key;             // what it is remembered by; NULL: not at all
     size_t key_size;
     unsigned waiting; // edges that owe an answer
+    struct link asks; // what they owe
     bool several;     // to several channels: answered with counts
     bool answered;
     uint32_t sent, gone;           // channels
@@ -40,7 +41,9 @@ struct question {
 struct ask {
     struct table_entry by_c;
     uint64_t c;
+    struct edge *edge;
     struct question *question;
+    struct link of_question;
     uint32_t channels; // that the command names
 };
 
@@ -83,4 +86,11 @@ int ask_add(struct edge *edge, uint64_t c, struct question *question, uint32_t c
 /* NULL when none is expected. */
 struct ask *ask_find(const struct edge *edge, uint64_t c);
 struct ask *ask_first(const struct edge *edge);
-void ask_remove(struct edge *edge, struct ask **self_p);
+struct ask *ask_after(const struct ask *self);
+void ask_remove(struct ask **self_p);
+/* May the answer have been lost with a connection of the edge? */
+bool ask_is_unsure(const struct ask *self);
+/* The same of any that the question waits for. */
+bool question_is_unsure(const struct question *self);
+/* Nobody is waited for any more. */
+void question_give_up(struct question *self);

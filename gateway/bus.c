@@ -178,6 +178,8 @@ static void s_beat(struct bus *self)
     wire_add(&header, self->options.edge_name);
     wire_add(&header, self->epoch);
     wire_add_u64(&header, self->lastc);
+    if (self->boot[0])
+        wire_add_option(&header, "boot", self->boot);
     (void)zmq_send(self->beats, header.text, header.size, ZMQ_DONTWAIT);
     if (self->state == BUS_JOINED)
         bus_post(self, &header);
@@ -370,9 +372,7 @@ static void s_receive(struct bus *self, void *socket)
         zmq_msg_init(&message);
         int size = zmq_msg_recv(&message, socket, ZMQ_DONTWAIT);
         if (size >= 0) {
-            /* A long record holds back those behind it; heartbeats have a connection of
-             * their own.  A greeting is answered on the first. */
-            if (socket == self->records || self->state == BUS_JOINED)
+            if (self->state != BUS_GREETING) // then only WELCOME counts
                 self->heard_ms = self->now_ms;
             bus_take_record(self, zmq_msg_data(&message), (size_t)size);
         }

@@ -261,6 +261,7 @@ static void s_welcome(struct bus *self, const struct wire_record *record)
     self->announcing = self->options.workers;
     self->announce_is_full = sync;
     bus_set_state(self, BUS_JOINED);
+    self->heard_ms = self->now_ms;
     bus_broadcast(self, BUS_ANNOUNCE, NULL, ++self->announce, sync);
 }
 

@@ -80,7 +80,7 @@ static const char *const s_edge_lines[] = {
     "HELLO e1 0123456789abcdef %b %n proto=RW/1",
     "HELLO e2 0123456789abcdef %b %n proto=RW/1",
     "HELLO e1 0123456789abcdef - 0 proto=RW/9",
-    "HB e1 0123456789abcdef %n",
+    "HB e1 0123456789abcdef %n boot=000000000000002a",
     "HB e2 0123456789abcdef %n",
     "OPEN %c 1 %s %n ws=1\n{\"headers\":[[\"cookie\",\"x\"]]}",
     "OPEN %c 1 %s %n\n{}",

@@ -14,7 +14,7 @@ while IFS= read -r file; do
         bad=1
     fi
 done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'allinone/*.[ch]' \
-    'ctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/fuzz/*.c' 'tests/bench/*.c' \
+    'ctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/sim/*.[ch]' 'tests/fuzz/*.c' 'tests/bench/*.c' \
     'tests/system/*.py' 'tests/browser/*.py' 'tests/clients/*.py' 'tests/programs/*.py' \
     'tests/faults/*.py')
 

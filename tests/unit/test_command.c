@@ -287,7 +287,7 @@ START_TEST(a_full_ring_refuses_a_send_but_not_acknowledgements)
     rig_tagged(small, 1, "ACK", tag);
     rig_turn(small);
     rig_expect(small, "edge 8 ACK 17 -|" CH("1") " 1|");
-    rig_edge(small, 60, "HB e1 " EPOCH " 17");
+    rig_edge(small, 60, "HB e1 " EPOCH " 17 boot=" BOOT);
     rig_app(small, 3, "SEND " CH("1") "\nx");
     rig_expect(small, "edge 8 SEND 18 *");
     rig_destroy(small);
@@ -308,7 +308,7 @@ START_TEST(acknowledgements_for_which_there_is_no_room_wait)
         rig_tagged(small, 1, "ACK", small->tag);
         rig_turn(small);
     }
-    rig_edge(small, 60, "HB e1 " EPOCH " 10");
+    rig_edge(small, 60, "HB e1 " EPOCH " 10 boot=" BOOT);
     rig_turn(small);
     while (rig_count(small, "edge 8 ACK *") > 0)
         rig_expect(small, "edge 8 ACK *");

@@ -89,6 +89,18 @@ START_TEST(a_heartbeat_is_answered_where_it_came_from)
 }
 END_TEST
 
+START_TEST(a_large_record_in_the_way_is_no_death_while_heartbeats_take_another)
+{
+    rig_join_edge(s_rig, 1);
+    s_rig->full = 1 << 8; // nothing comes through here, in either direction
+    for (int second = 0; second < 20; second++) {
+        rig_wait(s_rig, 1, "1");
+        rig_expect(s_rig, "edge 60 HB 0 " BOOT);
+    }
+    ck_assert_int_eq((int)core_measure(s_rig->core)->edges, 1);
+}
+END_TEST
+
 START_TEST(commands_that_a_broken_connection_lost_are_sent_again_from_lastc)
 {
     rig_join_edge(s_rig, 1);
@@ -128,7 +140,7 @@ START_TEST(a_heartbeat_frees_the_ring_and_an_unknown_lastc_is_a_sync)
     rig_join_edge(s_rig, 1);
     rig_app(s_rig, 3, "SEND " CH("1") "\none");
     rig_app(s_rig, 3, "SEND " CH("1") "\ntwo");
-    rig_edge(s_rig, 60, "HB e1 " EPOCH " 2");
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 2 boot=" BOOT);
     ck_assert_int_eq((int)core_measure(s_rig->core)->ring_records, 0);
     rig_edge(s_rig, 8, "HELLO e1 " EPOCH " " BOOT " 1 proto=RW/1");
     rig_expect(s_rig, "edge 8 WELCOME 0 " BOOT " sync c=2");
@@ -240,11 +252,11 @@ START_TEST(a_close_that_is_owed_waits_for_a_worker_and_outlives_it)
     rig_wait(s_rig, 1, "1");
     rig_edge(s_rig, 8, "BYE");
     rig_app(s_rig, 2, "JOIN echo");
-    rig_expect(s_rig, "app 2 CLOSE " CH("1") " 2 * 1006 cause=edge-lost|");
+    rig_expect(s_rig, "app 2 CLOSE " CH("1") " 4294967297 * 1006 cause=edge-lost|");
     s_rig->broken |= 1 << 2;
     rig_wait(s_rig, 1, "");
     rig_app(s_rig, 3, "JOIN echo");
-    rig_expect(s_rig, "app 3 CLOSE " CH("1") " 2 * 1006 cause=edge-lost|");
+    rig_expect(s_rig, "app 3 CLOSE " CH("1") " 4294967297 * 1006 cause=edge-lost|");
     rig_tagged(s_rig, 3, "ACK", s_rig->tag);
     ck_assert_int_eq((int)core_measure(s_rig->core)->channels, 0);
 }
@@ -417,6 +429,7 @@ START_TEST(check_says_moved_where_another_worker_has_closed)
     rig_app(s_rig, 2, "CHECK " CH("1"));
     rig_expect(s_rig, "app 2 MOVED " CH("1") " - -");
     rig_turn(s_rig);
+    rig_edge(s_rig, 8, "HB e1 " EPOCH " 1 boot=" BOOT);
     ck_assert_int_eq((int)core_measure(s_rig->core)->channels, 0);
     rig_app(s_rig, 2, "CHECK " CH("1"));
     rig_expect(s_rig, "app 2 MOVED " CH("1") " - -");
@@ -451,6 +464,8 @@ int main(void)
     tcase_add_test(all,
                    all_services_are_told_after_welcome_and_a_missing_one_each_second);
     tcase_add_test(all, heartbeats_go_to_edges_and_workers_each_second);
+    tcase_add_test(all,
+                   a_large_record_in_the_way_is_no_death_while_heartbeats_take_another);
     tcase_add_test(all, commands_that_a_broken_connection_lost_are_sent_again_from_lastc);
     tcase_add_test(all, a_full_connection_gets_the_rest_in_order_when_it_has_room);
     tcase_add_test(all, a_heartbeat_frees_the_ring_and_an_unknown_lastc_is_a_sync);

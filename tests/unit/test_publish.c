@@ -89,7 +89,7 @@ START_TEST(publications_for_which_there_is_no_room_become_one_lost)
     rig_expect(s_rig, "app 3 OK a - 1 pos=" BOOT ":16");
     rig_turn(s_rig);
     rig_expect_no(s_rig, "edge 8 *");
-    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16");
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16 boot=" BOOT);
     rig_app(s_rig, 3, "PUB a\nx");
     rig_expect(s_rig, "edge 8 LOST 17 a " BOOT ":16 " BOOT ":18");
     rig_expect(s_rig, "edge 8 PUB 18 a " BOOT ":19|x");
@@ -102,7 +102,7 @@ START_TEST(a_loss_is_told_even_if_nothing_follows)
     for (int n = 0; n < 16; n++)
         rig_app(s_rig, 3, "PUB a\nx");
     rig_forget(s_rig);
-    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16");
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16 boot=" BOOT);
     rig_turn(s_rig);
     rig_expect(s_rig, "edge 8 LOST 17 a " BOOT ":16 " BOOT ":16");
 }
@@ -120,10 +120,21 @@ START_TEST(topics_that_are_all_wanted_leave_no_room_for_another_sub)
 }
 END_TEST
 
-START_TEST(a_sync_ends_all_interest)
+START_TEST(interest_outlives_a_sync_that_the_ring_goes_on_from)
 {
     rig_edge(s_rig, 8, "TSUB a");
     rig_edge(s_rig, 8, "HELLO e1 " EPOCH " - 0 proto=RW/1");
+    rig_app(s_rig, 3, "PUB a\nx");
+    rig_expect(s_rig, "edge 8 WELCOME 0 " BOOT " sync c=0");
+    rig_expect(s_rig, "edge 8 TOP 1 a " BOOT ":0");
+    rig_expect(s_rig, "edge 8 PUB 2 a " BOOT ":1|x");
+}
+END_TEST
+
+START_TEST(a_sync_from_anew_ends_all_interest)
+{
+    rig_edge(s_rig, 8, "TSUB a");
+    rig_edge(s_rig, 8, "HELLO e1 " EPOCH " " BOOT " 7 proto=RW/1");
     rig_app(s_rig, 3, "PUB a\nx");
     rig_expect_no(s_rig, "edge 8 PUB*");
     rig_edge(s_rig, 8, "TSUB a");
@@ -156,7 +167,8 @@ int main(void)
     tcase_add_test(all, publications_for_which_there_is_no_room_become_one_lost);
     tcase_add_test(all, a_loss_is_told_even_if_nothing_follows);
     tcase_add_test(all, topics_that_are_all_wanted_leave_no_room_for_another_sub);
-    tcase_add_test(all, a_sync_ends_all_interest);
+    tcase_add_test(all, interest_outlives_a_sync_that_the_ring_goes_on_from);
+    tcase_add_test(all, a_sync_from_anew_ends_all_interest);
     tcase_add_test(all, a_death_ends_all_interest);
     suite_add_tcase(suite, all);
     return rig_run(suite);

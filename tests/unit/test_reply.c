@@ -95,11 +95,11 @@ START_TEST(adds_up_what_edges_answer_and_cuts_what_they_explain)
     ck_assert_uint_eq(ask->channels, 3);
     ck_assert_ptr_null(ask_find(one, 8));
     question_took(question, 2, 1);
-    ask_remove(one, &ask);
+    ask_remove(&ask);
     question_refused(question, 2, (struct wire_text){text, 400},
                      (struct wire_text){text, sizeof text});
     ask = ask_first(two);
-    ask_remove(two, &ask);
+    ask_remove(&ask);
     ck_assert_uint_eq(question->waiting, 0);
     ck_assert_uint_eq(question->sent, 2);
     ck_assert_uint_eq(question->gone, 3);

@@ -1,0 +1,296 @@
+#include "tests/sim/sim.h"
+
+#include "common/mem.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIM_PIPE_MAX = 400 }; // messages that a connection holds towards a peer
+
+/* splitmix64, in our own words: a counter that is stirred. */
+unsigned sim_draw(struct sim *self, unsigned below)
+{
+    uint64_t word = self->random += 0x9E3779B97F4A7C15u;
+    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9u;
+    word = (word ^ word >> 27) * 0x94D049BB133111EBu;
+    return (unsigned)((word ^ word >> 31) % below);
+}
+
+bool sim_chance(struct sim *self, unsigned one_in)
+{
+    return one_in && sim_draw(self, one_in) == 0;
+}
+
+void sim_trace(const struct sim *self, const char *format, ...)
+{
+    static int on = -1;
+    va_list arguments;
+    if (on < 0)
+        on = getenv("SIM_TRACE") != NULL;
+    if (!on)
+        return;
+    fprintf(stderr, "%5" PRIu64 " %7.2f ", self->steps, (double)self->now_ms / 1000);
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}
+
+static void s_put(struct sim_queue *queue, const char *data, size_t size)
+{
+    struct sim_message *message = mem_alloc(sizeof *message + size);
+    message->next = NULL;
+    message->size = size;
+    memcpy(message->data, data, size);
+    if (queue->last)
+        queue->last->next = message;
+    else
+        queue->first = message;
+    queue->last = message;
+    queue->count++;
+}
+
+static struct sim_message *s_take(struct sim_queue *queue)
+{
+    struct sim_message *message = queue->first;
+    if (!message)
+        return NULL;
+    queue->first = message->next;
+    if (!queue->first)
+        queue->last = NULL;
+    queue->count--;
+    return message;
+}
+
+static void s_empty(struct sim_queue *queue)
+{
+    for (struct sim_message *message; (message = s_take(queue));)
+        free(message);
+}
+
+static struct sim_pipe *s_pipe(struct sim *self, uint64_t peer)
+{
+    for (int at = 0; peer && at < SIM_PIPES; at++)
+        if (self->pipe[at].peer == peer)
+            return &self->pipe[at];
+    return NULL;
+}
+
+uint64_t sim_connect(struct sim *self, bool to_edges)
+{
+    for (int at = 0; at < SIM_PIPES; at++) {
+        struct sim_pipe *pipe = &self->pipe[at];
+        if (pipe->peer)
+            continue;
+        *pipe = (struct sim_pipe){.peer = ++self->peers, .to_edges = to_edges};
+        return pipe->peer;
+    }
+    sim_fail(self, "too many connections");
+}
+
+static void s_end(struct sim_pipe *pipe)
+{
+    s_empty(&pipe->to_core);
+    s_empty(&pipe->to_peer);
+    pipe->peer = 0;
+}
+
+void sim_cut(struct sim *self, uint64_t peer)
+{
+    struct sim_pipe *pipe = s_pipe(self, peer);
+    if (!pipe)
+        return;
+    sim_trace(self, "cut %" PRIu64, peer);
+    pipe->cut = true;
+    s_empty(&pipe->to_peer);
+    if (pipe->to_core.count == 0 || sim_chance(self, 2))
+        s_end(pipe);
+}
+
+uint64_t sim_replace(struct sim *self, uint64_t peer)
+{
+    const struct sim_pipe *pipe = s_pipe(self, peer);
+    if (!pipe || !self->core)
+        return peer;
+    bool to_edges = pipe->to_edges;
+    sim_cut(self, peer);
+    return sim_connect(self, to_edges);
+}
+
+bool sim_is_cut(struct sim *self, uint64_t peer)
+{
+    const struct sim_pipe *pipe = s_pipe(self, peer);
+    return !pipe || pipe->cut;
+}
+
+void sim_say(struct sim *self, uint64_t peer, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    struct sim_pipe *pipe = s_pipe(self, peer);
+    va_start(arguments, format);
+    int size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (pipe && !pipe->cut)
+        s_put(&pipe->to_core, text, (size_t)size);
+}
+
+struct sim_message *sim_hear(struct sim *self, uint64_t peer)
+{
+    struct sim_pipe *pipe = s_pipe(self, peer);
+    return pipe && !pipe->cut ? s_take(&pipe->to_peer) : NULL;
+}
+
+static void s_note(struct sim *self, const struct sim_pipe *pipe, const char *data,
+                   size_t size)
+{
+    struct wire_record record;
+    if (wire_read(data, size, &record) < 0)
+        sim_fail(self, "the core sends what is no record: %.*s", (int)size, data);
+    sim_trace(self, "  core > %" PRIu64 " %.*s", pipe->peer,
+              (int)(size < 100 ? size : 100), data);
+    if (pipe->to_edges)
+        sim_check_command(self, &record);
+    else
+        sim_check_delivery(self, pipe->peer, &record);
+}
+
+static int s_to_edge(void *context, uint64_t peer, struct blob *record)
+{
+    struct sim *self = context;
+    struct sim_pipe *pipe = s_pipe(self, peer);
+    if (!pipe)
+        return -EHOSTUNREACH;
+    if (pipe->to_peer.count >= SIM_PIPE_MAX || sim_chance(self, self->full))
+        return -EAGAIN;
+    s_note(self, pipe, (const char *)record->data, record->size);
+    if (!pipe->cut)
+        s_put(&pipe->to_peer, (const char *)record->data, record->size);
+    return 0;
+}
+
+static int s_to_app(void *context, const struct address *to,
+                    const struct wire_header *header, struct wire_text payload)
+{
+    struct sim *self = context;
+    struct sim_pipe *pipe = s_pipe(self, to->peer);
+    char text[1024];
+    if (!pipe)
+        return -EHOSTUNREACH;
+    if (pipe->to_peer.count >= SIM_PIPE_MAX)
+        return -EAGAIN;
+    int size =
+        snprintf(text, sizeof text, "%s%s%.*s", header->text, payload.data ? "\n" : "",
+                 (int)payload.size, payload.data ? payload.data : "");
+    s_note(self, pipe, text, (size_t)size);
+    if (!pipe->cut)
+        s_put(&pipe->to_peer, text, (size_t)size);
+    return 0;
+}
+
+static void s_to_tap(void *context, const char *topic, const struct wire_header *header,
+                     struct wire_text payload)
+{
+    (void)context, (void)topic, (void)header, (void)payload;
+}
+
+/* "SEND channel ...\nnumber": which one it is. */
+static int s_send_of(const struct sim *self, const struct sim_message *message)
+{
+    const char *line = memchr(message->data, '\n', message->size);
+    if (message->size < 5 || memcmp(message->data, "SEND ", 5) != 0 || !line)
+        return -1;
+    char number[16];
+    snprintf(number, sizeof number, "%.*s",
+             (int)(message->size - (size_t)(line + 1 - message->data)), line + 1);
+    int at = atoi(number);
+    return at < self->sends ? at : -1;
+}
+
+static void s_take_app(struct sim *self, uint64_t peer, const struct sim_message *message)
+{
+    const struct address from = {.peer = peer};
+    bool acks =
+        memcmp(message->data, "ACK", 3) == 0 || memcmp(message->data, "DONE", 4) == 0;
+    static bool known[SIM_CHANNELS];
+    for (int at = 0; acks && at < self->channels; at++)
+        known[at] = channel_find(&self->core->channels, answer_key(self->channel[at].id));
+    self->sending = s_send_of(self, message);
+    if (self->sending >= 0) {
+        struct sim_send *send = &self->send[self->sending];
+        const char *id = self->channel[send->channel].id;
+        send->taken = edge_of_channel(&self->core->edges, answer_key(id)) != NULL;
+        send->refused = false;
+        send->boot = self->boot;
+    }
+    core_from_app(self->core, &from, (struct wire_text){message->data, message->size});
+    self->sending = -1;
+    for (int at = 0; acks && at < self->channels; at++)
+        if (known[at] &&
+            !channel_find(&self->core->channels, answer_key(self->channel[at].id)))
+            self->channel[at].close_done = true;
+}
+
+bool sim_core_takes(struct sim *self)
+{
+    unsigned start = sim_draw(self, SIM_PIPES);
+    for (unsigned at = 0; at < SIM_PIPES; at++) {
+        struct sim_pipe *pipe = &self->pipe[(start + at) % SIM_PIPES];
+        if (!pipe->peer)
+            continue;
+        struct sim_message *message = s_take(&pipe->to_core);
+        if (!message) {
+            if (pipe->cut)
+                s_end(pipe);
+            continue;
+        }
+        sim_trace(self, "  %" PRIu64 " > core %.*s", pipe->peer, (int)message->size,
+                  message->data);
+        if (pipe->to_edges)
+            core_from_edge(self->core, &(struct address){.peer = pipe->peer},
+                           (struct wire_text){message->data, message->size});
+        else
+            s_take_app(self, pipe->peer, message);
+        free(message);
+        return true;
+    }
+    return false;
+}
+
+void sim_start_broker(struct sim *self)
+{
+    const struct core_settings settings = {
+        .edge_lease_ms = SIM_LEASE_MS,
+        .worker_lease_ms = SIM_LEASE_MS,
+        .ack_timeout_ms = SIM_ACK_MS,
+        .ring_records = self->ring,
+        .ring_bytes = 1 << 20,
+        .topics = 100,
+        .boot = (uint64_t)sim_draw(self, UINT32_MAX) << 32 | sim_draw(self, UINT32_MAX),
+    };
+    const struct output output = {self, s_to_edge, s_to_app, s_to_tap};
+    self->boot++;
+    self->core = core_new(&settings, &output, self->now_ms);
+    self->tick_ms = self->now_ms + 1000;
+    sim_trace(self, "broker %u starts", self->boot);
+}
+
+/* kill -9: with it all connections. */
+void sim_stop_broker(struct sim *self)
+{
+    sim_trace(self, "broker dies");
+    core_destroy(&self->core);
+    for (int at = 0; at < SIM_PIPES; at++)
+        if (self->pipe[at].peer)
+            s_end(&self->pipe[at]);
+}
+
+void sim_clear(struct sim *self)
+{
+    core_destroy(&self->core);
+    for (int at = 0; at < SIM_PIPES; at++)
+        s_end(&self->pipe[at]);
+}
