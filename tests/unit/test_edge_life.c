@@ -456,6 +456,7 @@ int main(void)
 {
     Suite *suite = suite_create("edge_life");
     TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60); // seconds; a busy machine is slow
     tcase_add_checked_fixture(all, s_set_up, s_tear_down);
     tcase_add_test(all, a_new_edge_is_asked_to_announce_everything);
     tcase_add_test(all, another_major_version_is_refused_with_both_named);
