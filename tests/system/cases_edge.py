@@ -94,7 +94,7 @@ def a_number_that_was_taken_is_dropped_and_a_gap_is_answered_by_hello():
 
 @case()
 def an_edge_says_its_lastc_more_often_under_load():
-    with Edge() as own:
+    with Edge(out_queue="64MiB") as own:
         broker = own.broker
         broker.sync()
         client, chan = own.websocket()
