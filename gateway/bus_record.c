@@ -3,6 +3,7 @@
 #include "gateway/bus_private.h"
 
 #include "common/log.h"
+#include "gateway/gateway_metrics.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +121,7 @@ static void s_refuse(struct bus *self, const struct s_target *target, uint64_t c
     struct bus_answer answer;
     uint64_t newest;
     struct bus_of_worker *worker = &self->of_worker[target->worker];
+    gateway_metrics_queue_full();
     log_warn("worker_queue_full", "worker=%d c=%llu", target->worker,
              (unsigned long long)c);
     if (!asked && bus_overflow_channel(&worker->lost, target->number))
@@ -209,6 +211,7 @@ static uint64_t s_with_room(struct bus *self, uint64_t workers)
             continue;
         }
         workers &= ~(UINT64_C(1) << at);
+        gateway_metrics_queue_full();
         if (bus_overflow_topics(lost))
             bus_lane_send(&self->ports[at].to_worker, bus_item_new(BUS_LOST, NULL, 0));
     }

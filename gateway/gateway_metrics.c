@@ -70,6 +70,9 @@ static struct metric s_writes =
     COUNTER("ringway_writes_total", NULL, "Write calls to clients.");
 static struct metric s_commands =
     COUNTER("ringway_commands_total", NULL, "Commands from the bus.");
+static struct metric s_queue_full =
+    COUNTER("ringway_worker_queue_full_total", NULL,
+            "Commands and publications that a worker thread had no room for.");
 static struct metric s_rejected =
     COUNTER("ringway_connections_rejected_total", NULL, "Connections over a limit.");
 static struct metric s_connections =
@@ -81,9 +84,10 @@ static struct metric s_joined =
 
 void gateway_metrics_register(void)
 {
-    struct metric *plain[] = {
-        &s_events,   &s_event_bytes, &s_delivered,   &s_delivered_bytes, &s_writes,
-        &s_commands, &s_rejected,    &s_connections, &s_out_bytes,       &s_joined};
+    struct metric *plain[] = {&s_events,          &s_event_bytes, &s_delivered,
+                              &s_delivered_bytes, &s_writes,      &s_commands,
+                              &s_queue_full,      &s_rejected,    &s_connections,
+                              &s_out_bytes,       &s_joined};
     for (size_t ws = 0; ws <= WS; ws++)
         metric_register(&s_opened[ws]);
     for (size_t ws = 0; ws <= WS; ws++)
@@ -125,6 +129,11 @@ void gateway_metrics_delivered(size_t messages, size_t bytes, size_t writes)
 void gateway_metrics_command(void)
 {
     metric_add(&s_commands, 1);
+}
+
+void gateway_metrics_queue_full(void)
+{
+    metric_add(&s_queue_full, 1);
 }
 
 void gateway_metrics_rejected(void)

@@ -12,6 +12,7 @@ void gateway_metrics_event(size_t bytes);
 /* messages queued for clients, their encoded bytes, and write calls. */
 void gateway_metrics_delivered(size_t messages, size_t bytes, size_t writes);
 void gateway_metrics_command(void);
+void gateway_metrics_queue_full(void);
 void gateway_metrics_rejected(void); // a connection over the limits
 /* Gauges, set before a page is made. */
 void gateway_metrics_gauges(size_t connections, size_t out_bytes, bool joined);
