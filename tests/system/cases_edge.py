@@ -371,6 +371,31 @@ def a_long_record_on_a_slow_line_outlasts_the_lease():
             line.stop()
 
 
+# Poison
+
+
+@case(seconds=60)
+def a_message_that_no_worker_survives_ends_its_websocket_and_no_other():
+    with Deployment(routes=ROUTES) as own:
+        own.main = worker = own.worker("default", auto_ack=False)
+        client, event = opened_ws(own, "poison", worker)
+        other, healthy = opened_ws(own, "healthy", worker)
+        worker.ack(healthy.tag)
+        client.text("fatal")
+        for number in range(1, 5):
+            record = worker.wait_for("TEXT", event.chan, 10, count=number)
+            assert record.options.get("try", "1") == str(number), record
+            worker.nack(record.tag)  # what the death of the worker is, without waiting for it
+        assert client.read_close().code == 1011
+        client.send_close(1011)
+        closed = worker.wait_close(event.chan, 10)
+        assert closed.cause == "poison" and closed.status == 0, closed
+        assert len(worker.find("TEXT", event.chan)) == 4, "it is discarded"
+        worker.ack(closed.tag)
+        other.text("well")
+        assert worker.wait_for("TEXT", healthy.chan).payload == b"well"
+
+
 # Undecided, unfinished
 
 
