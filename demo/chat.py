@@ -416,7 +416,15 @@ def main():
     parser = argparse.ArgumentParser(description="The demo application of Ringway: a chat.")
     parser.add_argument("--endpoint", help="the broker's application port",
                         default=os.environ.get("RINGWAY_BUS_APPS", ringway.ENDPOINT))
-    app = ringway.App("demo", parser.parse_args().endpoint)
+    parser.add_argument("--key", help="file with its secret key, where the broker has keys",
+                        default=os.environ.get("RINGWAY_KEY"))
+    parser.add_argument("--broker-key", help="file with the broker's public key",
+                        default=os.environ.get("RINGWAY_BROKER_KEY"))
+    options = parser.parse_args()
+    if bool(options.key) != bool(options.broker_key):
+        parser.error("--key and --broker-key go together")
+    keys = ringway.Keys(options.key, options.broker_key) if options.key else None
+    app = ringway.App("demo", options.endpoint, keys=keys)
     Chat(app)
     app.run()
 

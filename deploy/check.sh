@@ -159,6 +159,19 @@ unit() {
     return "${PIPESTATUS[0]}"
 }
 
+# Keys for everybody in the compose file, made by the user of its containers.  $1 folder
+keys() {
+    local ctl=(docker run --rm -v "$1:/keys" "ringway:$RINGWAY_TAG" ringwayctl keys)
+    mkdir "$1" && docker run --rm --user 0 -v "$1:/keys" "ringway:$RINGWAY_TAG" chown 10001 /keys &&
+        "${ctl[@]}" broker --dir /keys && "${ctl[@]}" edge edge --name '*' --dir /keys &&
+        "${ctl[@]}" app demo --service demo --topic 'demo/*' --dir /keys
+}
+# The folder is not ours to remove.  $1 folder
+remove_keys() {
+    [ ! -d "$1" ] ||
+        docker run --rm --user 0 -v "$1:/keys" "ringway:$RINGWAY_TAG" bash -c 'rm -rf /keys/*'
+}
+
 # $1 settings file, $2 program
 config() {
     docker run --rm -v "$PWD/deploy/$1:/etc/ringway/$1:ro" "ringway:$RINGWAY_TAG" \
@@ -172,6 +185,7 @@ clean() {
     local image
     if [ -n "${compose-}" ] && answers; then
         compose down --volumes --remove-orphans --timeout 20 >/dev/null 2>&1
+        remove_keys "$work/keys" >/dev/null 2>&1
         for image in "${images[@]}"; do docker rmi "$image:$RINGWAY_TAG" >/dev/null 2>&1; done
         # Stages of a build that carry no name.
         docker image prune --force --filter label=ringway.stage >/dev/null 2>&1
@@ -228,7 +242,7 @@ export RINGWAY_NOFILE
 
 LIMIT=900 check "the images are built" "${compose[@]}" build --build-arg "BASE=$base" || give_up
 
-for program in ringway ringway-gateway ringway-broker; do
+for program in ringway ringway-gateway ringway-broker ringwayctl; do
     check "the image has $program" docker run --rm "ringway:$RINGWAY_TAG" $program --version
 done
 for image in "${images[@]}"; do
@@ -281,6 +295,15 @@ docker inspect -f '{{.Name}} {{.State.ExitCode}}' "${ours[@]}" "${edges[0]}" | s
 grep -v ' 0$' "$work/codes"
 [ "$(wc -l <"$work/codes")" -ge 5 ] && ! grep -qv ' 0$' "$work/codes"
 say "each of ours ends with status 0" $?
+
+export RINGWAY_KEYS_DIR=$work/keys
+check "the image makes keys" keys "$work/keys" || give_up
+compose+=(-f deploy/docker-compose.keys.yml)
+check "all containers start with keys" "${compose[@]}" up -d --no-build || give_up
+haproxy=$(compose port haproxy 8080)
+wait_until 60 serves "$haproxy" && wait_until 30 all_serve 2
+say "two edges with a key get requests" $?
+name="with keys" chat "$haproxy"
 
 clean
 [ -z "$(labelled ps -a)$(labelled network ls)$(docker images -q --filter "reference=*:$RINGWAY_TAG")" ]
