@@ -1,6 +1,5 @@
 #include "common/bytes.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,9 +7,8 @@
 #include <string.h>
 
 enum {
-    BYTES_ROOM_LEAST = 256,      // smallest allocation
-    BYTES_ROOM_IDLE = 64 * 1024, // an allocation up to this is not shrunk while in use
-    BYTES_PRINTF_STACK = 512,    // texts below this need no allocation of their own
+    BYTES_ROOM_LEAST = 256,   // smallest allocation
+    BYTES_PRINTF_STACK = 512, // texts below this need no allocation of their own
 };
 
 void bytes_init(struct bytes *self, size_t limit)
@@ -20,20 +18,8 @@ void bytes_init(struct bytes *self, size_t limit)
 
 void bytes_clear(struct bytes *self)
 {
-    free(self->base);
+    free(self->data);
     bytes_init(self, self->limit);
-}
-
-static size_t s_gap(const struct bytes *self)
-{
-    return self->base ? (size_t)(self->data - self->base) : 0;
-}
-
-static void s_to_front(struct bytes *self)
-{
-    if (self->base && self->data != self->base)
-        memmove(self->base, self->data, self->size);
-    self->data = self->base;
 }
 
 /* Half as much again as is needed, so that many small appends copy each byte a constant
@@ -50,23 +36,13 @@ static size_t s_next_room(const struct bytes *self, size_t need)
 
 static int s_reserve(struct bytes *self, size_t need)
 {
-    size_t gap = s_gap(self);
-    if (self->base && need <= self->room - gap)
+    if (need <= self->room)
         return 0;
-    /* Moving pays when at least as much was consumed as is moved. */
-    if (need <= self->room && gap >= self->size) {
-        s_to_front(self);
-        return 0;
-    }
     size_t room = s_next_room(self, need);
-    uint8_t *base = malloc(room);
-    if (!base)
+    uint8_t *data = realloc(self->data, room);
+    if (!data)
         return -ENOMEM;
-    if (self->size)
-        memcpy(base, self->data, self->size);
-    free(self->base);
-    self->base = base;
-    self->data = base;
+    self->data = data;
     self->room = room;
     return 0;
 }
@@ -110,37 +86,9 @@ int bytes_printf(struct bytes *self, const char *format, ...)
     return result;
 }
 
-/* A burst must not keep its memory for as long as the last few bytes stay. */
-static void s_shrink(struct bytes *self)
-{
-    if (self->room <= BYTES_ROOM_IDLE || self->size > self->room / 8)
-        return;
-    s_to_front(self);
-    size_t room = s_next_room(self, self->size);
-    uint8_t *base = realloc(self->base, room);
-    if (!base)
-        return;
-    self->base = base;
-    self->data = base;
-    self->room = room;
-}
-
-void bytes_consume(struct bytes *self, size_t size)
-{
-    assert(size <= self->size);
-    self->size -= size;
-    if (self->size == 0) {
-        bytes_clear(self);
-        return;
-    }
-    self->data += size;
-    s_shrink(self);
-}
-
 uint8_t *bytes_take(struct bytes *self, size_t *size_out)
 {
-    s_to_front(self);
-    uint8_t *data = self->base;
+    uint8_t *data = self->data;
     *size_out = self->size;
     bytes_init(self, self->limit);
     return data;

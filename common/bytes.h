@@ -1,4 +1,4 @@
-/* bytes: a growing buffer with a limit: append at the end, consume at the front.
+/* bytes: a growing buffer with a limit: what is appended stays until all is given away.
  * Memory follows the bytes that are held, never a length that a peer declared. */
 #pragma once
 
@@ -6,10 +6,9 @@
 #include <stdint.h>
 
 struct bytes {
-    uint8_t *data; // first byte not yet consumed; NULL when empty
+    uint8_t *data; // NULL when empty
     size_t size;   // bytes held
     size_t limit;  // most bytes that may be held
-    uint8_t *base; // start of the allocation; private
     size_t room;   // size of the allocation; private
 };
 
@@ -22,7 +21,5 @@ int bytes_append(struct bytes *self, const void *data, size_t size)
     __attribute__((warn_unused_result));
 int bytes_printf(struct bytes *self, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* Forgets the first `size` bytes; memory is given back when nothing is left. */
-void bytes_consume(struct bytes *self, size_t size);
 /* Gives the content away: malloc()ed, NULL when empty; *size_out gets the size. */
 uint8_t *bytes_take(struct bytes *self, size_t *size_out);

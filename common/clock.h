@@ -5,7 +5,5 @@
 
 /* Milliseconds of CLOCK_BOOTTIME; never goes back, counts suspend too. */
 int64_t clock_now_ms(void);
-/* Nanoseconds of CLOCK_MONOTONIC, for measuring. */
-int64_t clock_now_ns(void);
 /* 64 random bits from the kernel (getrandom). */
 uint64_t clock_random_u64(void);

@@ -75,12 +75,3 @@ void *ring_pop(struct ring *self)
     atomic_store_explicit(&self->tail, tail + 1, memory_order_release);
     return item;
 }
-
-size_t ring_count(const struct ring *self)
-{
-    /* Tail first: it is never past the head that is read after it. */
-    size_t tail = atomic_load_explicit(&self->tail, memory_order_acquire);
-    size_t head = atomic_load_explicit(&self->head, memory_order_acquire);
-    size_t count = head - tail;
-    return count > self->mask + 1 ? self->mask + 1 : count;
-}

@@ -15,5 +15,3 @@ void ring_destroy(struct ring **self_p);
 bool ring_push(struct ring *self, void *item);
 /* Consumer.  NULL when empty. */
 void *ring_pop(struct ring *self);
-/* Either side; a hint. */
-size_t ring_count(const struct ring *self);

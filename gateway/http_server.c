@@ -403,11 +403,6 @@ void http_server_run(struct http_server *self)
         self->loop->again |= self->daemons[at].run;
 }
 
-size_t http_server_count(const struct http_server *self)
-{
-    return self->count;
-}
-
 /* MHD_stop_daemon aborts the process when a connection is suspended. */
 static void s_end_all(struct http_server *self)
 {

@@ -91,8 +91,6 @@ void http_server_add(struct http_server *self, int fd, const union http_address 
                      struct admission_ticket *ticket);
 /* Once a turn, after loop_turn. */
 void http_server_run(struct http_server *self);
-/* Connections that MHD holds. */
-size_t http_server_count(const struct http_server *self);
 /* Answer with a refusal on a bare socket and close it; for limits at accept.  At most 8
  * of them stay until it is read, so that the descriptors last for those who were taken.
  */
@@ -100,7 +98,6 @@ void http_server_reject(struct http_server *self, int fd, int status, const char
 
 /* The head of the request; valid until http_forget_head or the exchange is over. */
 const struct http_request *http_exchange_request(const struct http_exchange *self);
-const struct http_body *http_exchange_body(const struct http_exchange *self);
 void http_forget_head(struct http_exchange *self);
 bool http_exchange_is_head(const struct http_exchange *self);
 bool http_exchange_is_http10(const struct http_exchange *self);

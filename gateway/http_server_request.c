@@ -46,11 +46,6 @@ const struct http_request *http_exchange_request(const struct http_exchange *sel
     return &self->request;
 }
 
-const struct http_body *http_exchange_body(const struct http_exchange *self)
-{
-    return &self->body;
-}
-
 bool http_exchange_is_head(const struct http_exchange *self)
 {
     return self->is_head;

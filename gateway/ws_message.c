@@ -28,7 +28,7 @@ struct ws_message {
 };
 
 /* Ten thousand idle connections have one each. */
-_Static_assert(sizeof(struct ws_message) <= 96, "ws_message is small");
+_Static_assert(sizeof(struct ws_message) <= 88, "ws_message is small");
 
 struct ws_message *ws_message_new(size_t message_limit)
 {

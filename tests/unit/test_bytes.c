@@ -11,31 +11,20 @@ static void s_holds(const struct bytes *bytes, const char *text)
     ck_assert(bytes->size == 0 || memcmp(bytes->data, text, bytes->size) == 0);
 }
 
-START_TEST(appends_at_the_end_and_consumes_at_the_front)
+START_TEST(holds_what_was_appended_in_order)
 {
     struct bytes bytes;
     bytes_init(&bytes, 100);
     ck_assert_ptr_null(bytes.data);
     ck_assert_int_eq(bytes_append(&bytes, "hello", 5), 0);
-    bytes_consume(&bytes, 2);
-    ck_assert_int_eq(bytes_append(&bytes, "wo", 2), 0);
-    s_holds(&bytes, "llowo");
-    bytes_consume(&bytes, 0);
-    s_holds(&bytes, "llowo");
-    bytes_consume(&bytes, 5);
-    s_holds(&bytes, "");
+    ck_assert_int_eq(bytes_append(&bytes, " world", 6), 0);
+    s_holds(&bytes, "hello world");
     bytes_clear(&bytes);
-}
-END_TEST
-
-START_TEST(gives_its_memory_back_when_nothing_is_left)
-{
-    struct bytes bytes;
-    bytes_init(&bytes, 100);
-    ck_assert_int_eq(bytes_append(&bytes, "hello", 5), 0);
-    bytes_consume(&bytes, 5);
     ck_assert_ptr_null(bytes.data);
     ck_assert_uint_eq(bytes.room, 0);
+    ck_assert_int_eq(bytes_append(&bytes, "again", 5), 0);
+    s_holds(&bytes, "again");
+    bytes_clear(&bytes);
 }
 END_TEST
 
@@ -49,9 +38,7 @@ START_TEST(refuses_the_first_byte_over_the_limit_and_appends_nothing)
     ck_assert_int_eq(bytes_append(&bytes, "de", 2), 0);
     ck_assert_int_eq(bytes_append(&bytes, "", 0), 0);
     ck_assert_int_eq(bytes_append(&bytes, "f", SIZE_MAX), -EMSGSIZE);
-    bytes_consume(&bytes, 1);
-    ck_assert_int_eq(bytes_append(&bytes, "f", 1), 0);
-    s_holds(&bytes, "bcdef");
+    s_holds(&bytes, "abcde");
     bytes_clear(&bytes);
 }
 END_TEST
@@ -67,32 +54,6 @@ START_TEST(its_memory_follows_what_it_holds_not_the_limit)
     for (int at = 0; at < 256; at++)
         ck_assert_int_eq(bytes_append(&bytes, block, sizeof block), 0);
     ck_assert_uint_le(bytes.room, 2 * bytes.size);
-    bytes_consume(&bytes, bytes.size - 10);
-    ck_assert_msg(bytes.room <= 65536, "a burst keeps %zu bytes", bytes.room);
-    s_holds(&bytes, "xxxxxxxxxx");
-    bytes_clear(&bytes);
-}
-END_TEST
-
-/* A queue that is never empty must not grow, nor lose a byte. */
-START_TEST(keeps_the_bytes_in_order_while_it_is_used_as_a_queue)
-{
-    struct bytes bytes;
-    unsigned in = 0;
-    unsigned out = 0;
-    bytes_init(&bytes, 1000);
-    for (int round = 0; round < 10000; round++) {
-        for (int at = 0; at < 1 + round % 13 && bytes.size < 900; at++) {
-            const uint8_t byte = (uint8_t)(in++ % 251);
-            ck_assert_int_eq(bytes_append(&bytes, &byte, 1), 0);
-        }
-        for (int at = 0; at < 1 + round % 11 && bytes.size > 1; at++) {
-            ck_assert_uint_eq(bytes.data[0], out++ % 251);
-            bytes_consume(&bytes, 1);
-        }
-        ck_assert_uint_le(bytes.room, 1000);
-    }
-    ck_assert_uint_eq(bytes.size, in - out);
     bytes_clear(&bytes);
 }
 END_TEST
@@ -122,8 +83,7 @@ START_TEST(what_is_taken_is_the_callers)
     bytes_init(&bytes, 100);
     ck_assert_ptr_null(bytes_take(&bytes, &size));
     ck_assert_uint_eq(size, 0);
-    ck_assert_int_eq(bytes_append(&bytes, "xhello", 6), 0);
-    bytes_consume(&bytes, 1);
+    ck_assert_int_eq(bytes_append(&bytes, "hello", 5), 0);
     uint8_t *data = bytes_take(&bytes, &size);
     ck_assert_uint_eq(size, 5);
     ck_assert_mem_eq(data, "hello", 5);
@@ -140,11 +100,9 @@ int main(void)
 {
     Suite *suite = suite_create("bytes");
     TCase *queue = tcase_create("queue");
-    tcase_add_test(queue, appends_at_the_end_and_consumes_at_the_front);
-    tcase_add_test(queue, gives_its_memory_back_when_nothing_is_left);
+    tcase_add_test(queue, holds_what_was_appended_in_order);
     tcase_add_test(queue, refuses_the_first_byte_over_the_limit_and_appends_nothing);
     tcase_add_test(queue, its_memory_follows_what_it_holds_not_the_limit);
-    tcase_add_test(queue, keeps_the_bytes_in_order_while_it_is_used_as_a_queue);
     tcase_add_test(queue, prints_short_and_long_texts);
     tcase_add_test(queue, what_is_taken_is_the_callers);
     suite_add_tcase(suite, queue);
