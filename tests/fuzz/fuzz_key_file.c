@@ -55,11 +55,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     s_check((const char *)data, size);
     for (size_t at = 0; at < size && used + 100 < TEXT_MAX; at++) {
         if (data[at] < 0xC0) {
-            const char *line = s_lines[data[at] % LINES];
-            memcpy(text + used, line, strlen(line));
-            used += strlen(line);
+            for (const char *line = s_lines[data[at] % LINES]; *line;)
+                text[used++] = *line++;
         } else if (used) {
-            text[data[at] * 7919u % used] = (char)(data[at] ^ at);
+            text[(size_t)data[at] * 7919 % used] = (char)(data[at] ^ at);
         }
     }
     s_check(text, used);
