@@ -3,33 +3,43 @@
 #include "common/mem.h"
 
 #include <assert.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-static bool s_is_hex(const char *data, size_t size)
+enum { IN_HEX = 1, IN_NAME = 2 };
+
+/* What a byte may be part of. */
+static const uint8_t s_class[256] = {
+    ['0' ... '9'] = IN_HEX | IN_NAME,
+    ['A' ... 'F'] = IN_HEX | IN_NAME,
+    ['a' ... 'f'] = IN_HEX | IN_NAME,
+    ['G' ... 'Z'] = IN_NAME,
+    ['g' ... 'z'] = IN_NAME,
+    ['-'] = IN_NAME,
+    ['_'] = IN_NAME,
+};
+
+static bool s_is_all(struct wire_text text, unsigned class)
 {
-    for (size_t at = 0; at < size; at++)
-        if (!isxdigit((unsigned char)data[at]))
-            return false;
-    return true;
+    unsigned all = class;
+    for (size_t at = 0; at < text.size; at++)
+        all &= s_class[(unsigned char)text.data[at]];
+    return all == class;
 }
 
 bool channel_name_is_valid(struct wire_text name)
 {
-    if (name.size < 1 || name.size > 64)
-        return false;
-    for (size_t at = 0; at < name.size; at++) {
-        char byte = name.data[at];
-        if (!isalnum((unsigned char)byte) && byte != '-' && byte != '_')
-            return false;
-    }
-    return true;
+    return name.size >= 1 && name.size <= 64 && s_is_all(name, IN_NAME);
 }
 
 bool channel_epoch_is_valid(struct wire_text epoch)
 {
-    return epoch.size >= 8 && epoch.size <= 16 && s_is_hex(epoch.data, epoch.size);
+    return epoch.size >= 8 && epoch.size <= 16 && s_is_all(epoch, IN_HEX);
+}
+
+bool channel_counter_is_valid(struct wire_text counter)
+{
+    return counter.size >= 1 && counter.size <= 16 && s_is_all(counter, IN_HEX);
 }
 
 /* Cuts off what follows the last dot; false when there is none. */
@@ -47,9 +57,9 @@ static bool s_cut(struct wire_text *whole, struct wire_text *part)
 bool channel_id_is_valid(struct wire_text id)
 {
     struct wire_text counter, epoch;
-    return s_cut(&id, &counter) && counter.size >= 1 && counter.size <= 16 &&
-           s_is_hex(counter.data, counter.size) && s_cut(&id, &epoch) &&
-           channel_epoch_is_valid(epoch) && channel_name_is_valid(id);
+    return s_cut(&id, &counter) && channel_counter_is_valid(counter) &&
+           s_cut(&id, &epoch) && channel_epoch_is_valid(epoch) &&
+           channel_name_is_valid(id);
 }
 
 struct channel *channel_find(const struct table *channels, struct wire_text id)

@@ -71,6 +71,7 @@ struct channel {
 bool channel_id_is_valid(struct wire_text id);
 bool channel_name_is_valid(struct wire_text name); // edge-name
 bool channel_epoch_is_valid(struct wire_text epoch);
+bool channel_counter_is_valid(struct wire_text counter);
 
 struct channel *channel_find(const struct table *channels, struct wire_text id);
 /* id must be valid and unknown.  UNBOUND, in no list. */

@@ -89,12 +89,9 @@ static int s_forward(const struct request *request, const struct target *target,
     struct edge *edge = target->edge;
     const struct wire_record *record = request->record;
     struct wire_header header;
-    char verb[17];
-    snprintf(verb, sizeof verb, "%.*s", (int)record->token[0].size,
-             record->token[0].data);
     if (question && edge->ask_count >= EDGE_ASKS_MAX)
         return -ENOBUFS;
-    edge_begin(edge, &header, verb);
+    edge_begin_text(edge, &header, record->token[0]);
     wire_add_text(&header, target->channels);
     for (size_t at = 2; at < request->options; at++)
         wire_add_text(&header, record->token[at]);

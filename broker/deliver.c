@@ -67,10 +67,10 @@ static size_t s_write_acks(struct core *core, struct edge *edge, size_t *size_ou
 {
     size_t count = 0, size = 0;
     struct link *at = list_first(&edge->acks);
-    for (; at && size + CHANNEL_ID_MAX + 24 < CORE_ACKS_BYTES; count++) {
+    for (; at && size + CHANNEL_ID_MAX + WIRE_LINE_MORE < CORE_ACKS_BYTES; count++) {
         struct channel *channel = list_item(at, struct channel, ack);
-        size += (size_t)snprintf(core->acks + size, CORE_ACKS_BYTES - size,
-                                 "%s %" PRIu64 "\n", channel->id, channel->acked);
+        struct wire_text id = {channel->id, channel->id_size};
+        size += wire_line(core->acks + size, id, channel->acked);
         at = list_after(&edge->acks, at);
     }
     *size_out = size;

@@ -9,6 +9,9 @@
 
 struct edge *edge_find(const struct edges *edges, const char *id, size_t size)
 {
+    struct edge *recent = edges->recent;
+    if (recent && recent->id_size == size && memcmp(recent->id, id, size) == 0)
+        return recent;
     struct table_entry *found = table_find(&edges->by_id, id, size);
     return found ? table_item(found, struct edge, by_id) : NULL;
 }
@@ -99,7 +102,13 @@ void edge_detach(struct edge *self)
 
 void edge_begin(const struct edge *self, struct wire_header *header, const char *verb)
 {
-    wire_begin(header, verb);
+    edge_begin_text(self, header, (struct wire_text){verb, strlen(verb)});
+}
+
+void edge_begin_text(const struct edge *self, struct wire_header *header,
+                     struct wire_text verb)
+{
+    wire_begin_text(header, verb);
     wire_add_u64(header, self->ring.next);
 }
 

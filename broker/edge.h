@@ -50,7 +50,7 @@ struct edge {
 struct edges {
     const struct output *output;
     struct table by_id, by_peer;
-    struct edge *recent; // of the last lookup by peer
+    struct edge *recent; // of the last lookup by peer; is in both tables
     size_t count;
 };
 
@@ -75,6 +75,8 @@ void edge_detach(struct edge *self);
 void edge_welcome(struct edge *self, const struct wire_header *header);
 /* Begin a numbered command: the verb and its c. */
 void edge_begin(const struct edge *self, struct wire_header *header, const char *verb);
+void edge_begin_text(const struct edge *self, struct wire_header *header,
+                     struct wire_text verb);
 /* Number it, keep it, send it if its turn has come.  0, -ENOBUFS when the ring is full,
  * -EMSGSIZE when the header is too long. */
 int edge_commit(struct edge *self, const struct wire_header *header,

@@ -320,7 +320,8 @@ static void s_take(struct request *request)
     const struct wire_record *record = request->record;
     for (size_t at = 0; at < sizeof s_verbs / sizeof *s_verbs; at++) {
         const struct verb *verb = &s_verbs[at];
-        if (!wire_is(record->token[0], verb->name))
+        if (record->token[0].data[0] != verb->name[0] ||
+            !wire_is(record->token[0], verb->name))
             continue;
         request->options = verb->tokens;
         if (record->count < verb->tokens)

@@ -19,8 +19,10 @@ static struct wire_text s_token(const struct wire_record *record, size_t at)
 static bool s_is_own(const struct from *from, struct wire_text id)
 {
     const struct edge *edge = from->edge;
-    if (id.size > edge->id_size && id.data[edge->id_size] == '.' &&
-        memcmp(id.data, edge->id, edge->id_size) == 0 && channel_id_is_valid(id))
+    size_t prefix = (size_t)edge->id_size + 1;
+    if (id.size > prefix && id.data[prefix - 1] == '.' &&
+        memcmp(id.data, edge->id, edge->id_size) == 0 &&
+        channel_counter_is_valid((struct wire_text){id.data + prefix, id.size - prefix}))
         return true;
     core_dropped(from->core, CORE_DROP_VALUE);
     return false;
@@ -324,7 +326,8 @@ static void s_take(const struct from *from)
 {
     for (size_t at = 0; at < sizeof s_verbs / sizeof *s_verbs; at++) {
         const struct verb *verb = &s_verbs[at];
-        if (!wire_is(from->record->token[0], verb->name))
+        if (from->record->token[0].data[0] != verb->name[0] ||
+            !wire_is(from->record->token[0], verb->name))
             continue;
         if (from->record->count < verb->tokens)
             core_dropped(from->core, CORE_DROP_SYNTAX);

@@ -14,6 +14,47 @@ static bool s_is_vchar(unsigned char byte)
     return byte >= 0x21 && byte <= 0x7E;
 }
 
+/* Are these eight bytes VCHARs, each of them?  Each record passes through here several
+ * times. */
+static bool s_are_vchars(uint64_t word)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+    /* A byte over 7E has its top bit set, or gets it with one more; one under 21 borrows
+     * when 21 is taken away, or its neighbour below has borrowed and is bad itself. */
+    return !((word | (word + ones) | (word - ones * 0x21)) & tops);
+}
+
+/* How many VCHARs there are at the front. */
+static size_t s_span(const char *data, size_t size)
+{
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= size; at += sizeof word) {
+        memcpy(&word, data + at, sizeof word);
+        if (!s_are_vchars(word))
+            break;
+    }
+    while (at < size && s_is_vchar((unsigned char)data[at]))
+        at++;
+    return at;
+}
+
+/* Copies bytes; false if one of them is no VCHAR. */
+static bool s_copy(char *out, const char *data, size_t size)
+{
+    bool good = true;
+    size_t at = 0;
+    for (uint64_t word; at + sizeof word <= size; at += sizeof word) {
+        memcpy(&word, data + at, sizeof word);
+        memcpy(out + at, &word, sizeof word);
+        good &= s_are_vchars(word);
+    }
+    for (; at < size; at++) {
+        out[at] = data[at];
+        good &= s_is_vchar((unsigned char)data[at]);
+    }
+    return good;
+}
+
 static bool s_is_verb(struct wire_text text)
 {
     if (text.size > WIRE_VERB_MAX)
@@ -30,8 +71,7 @@ static int s_read_header(const char *data, size_t size, struct wire_record *reco
     size_t at = 0;
     for (;;) {
         size_t start = at;
-        while (at < size && s_is_vchar((unsigned char)data[at]))
-            at++;
+        at += s_span(data + at, size - at);
         if (at == start || (at < size && data[at] != ' '))
             return -EPROTO;
         if (record->count == WIRE_TOKENS_MAX)
@@ -68,11 +108,6 @@ int wire_read(const void *data, size_t size, struct wire_record *record)
     record->payload_size = size - header - 1;
     record->has_payload = true;
     return record->payload_size > WIRE_PAYLOAD_MAX ? -EFBIG : 0;
-}
-
-bool wire_is(struct wire_text text, const char *word)
-{
-    return strlen(word) == text.size && memcmp(text.data, word, text.size) == 0;
 }
 
 struct wire_text wire_option(const struct wire_record *record, size_t first,
@@ -178,15 +213,19 @@ static char *s_grow(struct wire_header *self, size_t size)
     return at;
 }
 
-void wire_begin(struct wire_header *self, const char *verb)
+void wire_begin_text(struct wire_header *self, struct wire_text verb)
 {
     self->size = 0;
     self->overflow = false;
     self->text[0] = 0;
-    size_t size = strlen(verb);
-    char *at = s_grow(self, size);
+    char *at = s_grow(self, verb.size);
     if (at)
-        memcpy(at, verb, size + 1);
+        (void)s_copy(at, verb.data, verb.size);
+}
+
+void wire_begin(struct wire_header *self, const char *verb)
+{
+    wire_begin_text(self, (struct wire_text){verb, strlen(verb)});
 }
 
 void wire_add_text(struct wire_header *self, struct wire_text token)
@@ -202,12 +241,7 @@ void wire_add_text(struct wire_header *self, struct wire_text token)
         return;
     *at++ = ' ';
     /* A space or LF would forge tokens or a payload: such a header is never sent. */
-    bool good = true;
-    for (size_t i = 0; i < token.size; i++) {
-        good &= s_is_vchar((unsigned char)token.data[i]);
-        at[i] = token.data[i];
-    }
-    self->overflow = !good;
+    self->overflow = !s_copy(at, token.data, token.size);
 }
 
 void wire_add(struct wire_header *self, const char *token)
@@ -277,6 +311,19 @@ void wire_add_option(struct wire_header *self, const char *key, const char *valu
     if (at)
         *at = '=';
     s_add_bytes_escaped(self, value);
+}
+
+size_t wire_line(char *out, struct wire_text token, uint64_t number)
+{
+    char digits[WIRE_DIGITS_MAX];
+    char *end = digits + sizeof digits, *start = s_decimal(number, end), *at = out;
+    (void)s_copy(at, token.data, token.size);
+    at += token.size;
+    *at++ = ' ';
+    while (start < end)
+        *at++ = *start++;
+    *at++ = '\n';
+    return (size_t)(at - out);
 }
 
 void wire_add_option_u64(struct wire_header *self, const char *key, uint64_t value)

@@ -11,6 +11,7 @@ enum {
     WIRE_PAYLOAD_MAX = 4 * 1024 * 1024, // bytes
     WIRE_TOKENS_MAX = 160,   // verb, positional tokens and options of one record
     WIRE_CHANNELS_MAX = 128, // channels in one SEND
+    WIRE_LINE_MORE = 22,     // bytes of a line that are not its token
 };
 
 /* A piece of the input; not NUL-terminated. */
@@ -35,7 +36,12 @@ struct wire_record {
  * among them can be answered.  An escape is checked by wire_unescape only. */
 int wire_read(const void *data, size_t size, struct wire_record *record);
 
-bool wire_is(struct wire_text text, const char *word);
+/* Inline: with a literal it is one comparison. */
+static inline bool wire_is(struct wire_text text, const char *word)
+{
+    size_t size = __builtin_strlen(word);
+    return text.size == size && __builtin_memcmp(text.data, word, size) == 0;
+}
 /* Value of option `key=` (key without "="), the first among tokens from index `first` on;
  * .data NULL if absent. */
 struct wire_text wire_option(const struct wire_record *record, size_t first,
@@ -56,6 +62,7 @@ struct wire_header {
     bool overflow; // did not fit, or was not a token: the record must not be sent
 };
 void wire_begin(struct wire_header *self, const char *verb);
+void wire_begin_text(struct wire_header *self, struct wire_text verb);
 void wire_add(struct wire_header *self, const char *token); // as it is; "" becomes "-"
 void wire_add_text(struct wire_header *self, struct wire_text token); // as it is
 void wire_add_escaped(struct wire_header *self, const char *token);   // %XX where needed
@@ -64,3 +71,6 @@ void wire_add_int(struct wire_header *self, int value);
 void wire_add_option(struct wire_header *self, const char *key,
                      const char *value); // escaped
 void wire_add_option_u64(struct wire_header *self, const char *key, uint64_t value);
+/* A line "token number" of a payload, LF included: writes and returns at most token.size
+ * + WIRE_LINE_MORE bytes. */
+size_t wire_line(char *out, struct wire_text token, uint64_t number);

@@ -312,6 +312,40 @@ START_TEST(a_token_that_would_forge_others_is_marked)
 }
 END_TEST
 
+/* Bytes are looked at by eight: each value at each place, in tokens around that size. */
+START_TEST(every_byte_is_judged_wherever_it_stands)
+{
+    char text[32];
+    struct wire_header header;
+    struct wire_record record;
+    for (size_t size = 1; size <= 20; size++)
+        for (size_t place = 0; place < size; place++)
+            for (int byte = 0; byte < 256; byte++) {
+                bool good = byte >= 0x21 && byte <= 0x7E;
+                memset(text, 'A', sizeof text);
+                text[place + 2] = (char)byte;
+                wire_begin(&header, "X");
+                wire_add_text(&header, (struct wire_text){text + 2, size});
+                ck_assert_int_eq(header.overflow, !good);
+                text[1] = ' ';
+                bool token = wire_read(text, size + 2, &record) == 0 &&
+                             record.count == 2 && record.token[1].size == size;
+                ck_assert_int_eq(token, good);
+            }
+}
+END_TEST
+
+START_TEST(a_line_is_a_token_and_a_number)
+{
+    char out[64];
+    struct wire_text token = {"e1.01234567.a", 13};
+    ck_assert_uint_eq(wire_line(out, token, 0), 16);
+    ck_assert_int_eq(memcmp(out, "e1.01234567.a 0\n", 16), 0);
+    ck_assert_uint_eq(wire_line(out, token, UINT64_MAX), token.size + WIRE_LINE_MORE);
+    ck_assert_int_eq(memcmp(out, "e1.01234567.a 18446744073709551615\n", 35), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("wire");
@@ -333,6 +367,8 @@ int main(void)
     tcase_add_test(builds, what_is_built_is_read_back);
     tcase_add_test(builds, a_header_that_does_not_fit_is_marked_and_stays_in_bounds);
     tcase_add_test(builds, a_token_that_would_forge_others_is_marked);
+    tcase_add_test(builds, every_byte_is_judged_wherever_it_stands);
+    tcase_add_test(builds, a_line_is_a_token_and_a_number);
     suite_add_tcase(suite, builds);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
