@@ -41,9 +41,10 @@ struct broker {
     struct core *core;
     int wake; // eventfd
     atomic_bool running, stopping, reloading;
-    bool reopen_tap;        // with the keys that count now
-    int64_t tick_ms;        // when the next one is due
-    struct core_stats seen; // at the last tick, for the log
+    bool reopen_tap;         // with the keys that count now
+    int64_t tick_ms;         // when the next one is due
+    int64_t longest_turn_ms; // since the start
+    struct core_stats seen;  // at the last tick, for the log
 };
 
 static int s_to_edge(void *context, uint64_t peer, struct blob *record)
@@ -374,7 +375,7 @@ static void s_tick(struct broker *self, int64_t now_ms)
     self->tick_ms = now_ms + BROKER_TICK_MS;
     core_tick(self->core);
     const struct core_stats *stats = core_measure(self->core);
-    broker_metrics_update(stats);
+    broker_metrics_update(stats, self->longest_turn_ms);
     s_log(self, stats);
     zap_report(self->zap);
     watch_report(self->watch);
@@ -415,6 +416,9 @@ void broker_run(struct broker *self)
             s_reload(self);
         more = s_drain(self);
         s_tick(self, now_ms);
+        int64_t busy_ms = clock_now_ms() - now_ms;
+        if (busy_ms > self->longest_turn_ms)
+            self->longest_turn_ms = busy_ms;
     }
     atomic_store(&self->running, false);
     core_turn(self->core);

@@ -48,6 +48,10 @@ static struct {
     GAUGE(ring_bytes, "ring_bytes", "Bytes of these commands."),
 };
 
+static struct metric s_longest_turn = {
+    .name = "ringway_broker_longest_turn_ms",
+    .help = "Longest time that the broker was busy between two looks at its sockets.",
+    .kind = METRIC_GAUGE};
 static struct metric s_dropped[CORE_DROPS];
 static char s_labels[CORE_DROPS][32];
 
@@ -55,6 +59,7 @@ void broker_metrics_register(void)
 {
     for (size_t at = 0; at < sizeof s_metrics / sizeof *s_metrics; at++)
         metric_register(&s_metrics[at].metric);
+    metric_register(&s_longest_turn);
     for (int why = 0; why < CORE_DROPS; why++) {
         snprintf(s_labels[why], sizeof s_labels[why], "reason=\"%s\"",
                  core_drop_name((enum core_drop)why));
@@ -66,8 +71,9 @@ void broker_metrics_register(void)
     }
 }
 
-void broker_metrics_update(const struct core_stats *stats)
+void broker_metrics_update(const struct core_stats *stats, int64_t longest_turn_ms)
 {
+    metric_set(&s_longest_turn, longest_turn_ms);
     for (size_t at = 0; at < sizeof s_metrics / sizeof *s_metrics; at++) {
         const uint64_t *value =
             (const void *)((const char *)stats + s_metrics[at].offset);

@@ -5,4 +5,6 @@
 
 /* Once for the process. */
 void broker_metrics_register(void);
-void broker_metrics_update(const struct core_stats *stats);
+/* longest_turn_ms: the longest time that the broker was busy between two looks at its
+ * sockets. */
+void broker_metrics_update(const struct core_stats *stats, int64_t longest_turn_ms);

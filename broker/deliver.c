@@ -1,8 +1,6 @@
 #include "broker/dispatch.h"
 
 #include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
 
 /* A CLOSE that the broker makes comes after all that a worker may have seen. */
 static const uint64_t DELIVER_JUMP = UINT64_C(1) << 32;

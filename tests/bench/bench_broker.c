@@ -46,7 +46,8 @@ enum {
 
 #define EDGE_ID "bench.00000000000000ff"
 
-static const double s_goal_event = 3.0, s_goal_echo = 4.5;
+/* Times what the relay needs for one message. */
+static const double s_event_most = 3.0, s_echo_most = 4.5;
 
 /* ---- the relay ---- */
 
@@ -362,10 +363,10 @@ static void s_measure(struct s_ends *broker, struct s_ends *relay)
         }
     bench_line("relay, an event", best[0][1] * 1e6, "us CPU");
     bench_line("broker, an event", best[0][0] * 1e6, "us CPU");
-    bench_goal("broker, an event: ratio", best[0][0] / best[0][1], s_goal_event);
+    bench_limit("broker, an event: ratio", best[0][0] / best[0][1], "", s_event_most);
     bench_line("relay, an echo", best[1][1] * 1e6, "us CPU");
     bench_line("broker, an echo", best[1][0] * 1e6, "us CPU");
-    bench_goal("broker, an echo: ratio", best[1][0] / best[1][1], s_goal_echo);
+    bench_limit("broker, an echo: ratio", best[1][0] / best[0][1], "", s_echo_most);
 }
 
 int main(void)
@@ -409,5 +410,5 @@ int main(void)
     (void)zmq_ctx_term(context);
     bench_stop(&daemon);
     (void)kill(relay_pid, SIGTERM);
-    return EXIT_SUCCESS;
+    return bench_finish();
 }

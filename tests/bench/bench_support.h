@@ -6,13 +6,22 @@
 
 /* Prints one comparable line: name, value, unit. */
 void bench_line(const char *name, double value, const char *unit);
-/* The same for a ratio with a goal, which is printed but decides nothing. */
-void bench_goal(const char *name, double ratio, double most);
+/* The same with a limit; one that is broken is remembered. */
+void bench_limit(const char *name, double value, const char *unit, double most);
+/* The exit status of the program: 1 when a limit was broken, which is said. */
+int bench_finish(void);
+/* Of an odd number of values, which are sorted. */
+double bench_median(double *values, size_t count);
+/* What else runs on this machine: a line that says how far the others can be trusted. */
+void bench_load(void);
 
 /* Seconds of CPU of the calling thread. */
 double bench_thread_seconds(void);
 /* Seconds of CPU of all threads of a process, to the nanosecond. */
 double bench_process_seconds(pid_t pid);
+
+/* Resident memory of a process. */
+size_t bench_process_bytes(pid_t pid);
 
 /* A daemon that was started and has said its ready line. */
 struct bench_daemon {
@@ -28,5 +37,10 @@ void bench_start(struct bench_daemon *self, const char *name,
 void bench_ready_value(const struct bench_daemon *self, const char *key, char *out,
                        size_t room);
 void bench_stop(struct bench_daemon *self);
+/* SIGKILL; returns when it is gone. */
+void bench_kill(struct bench_daemon *self);
+/* A metric without labels, from the operations port; ends this program when there is
+ * none. */
+double bench_metric(const struct bench_daemon *self, const char *name);
 /* Ends this program with a message and the text of errno. */
 void bench_die(const char *what) __attribute__((noreturn));
