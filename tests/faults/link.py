@@ -100,6 +100,10 @@ class Link:
         for way in self._from(sender):
             way.is_cut = True
 
+    def lost(self):
+        """How many frames vanished so far."""
+        return sum(way.lost for way in self.ways)
+
     def heal(self):
         for way in self.ways:
             way.is_cut = False

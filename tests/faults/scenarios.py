@@ -116,8 +116,10 @@ def cut(left, right, seconds, sender=None):
     def act(stage):
         link = stage.net.link(left, right)
         stage.note(f"{left}-{right}: cut" + (f", what {sender} sends" if sender else ""))
+        before = link.lost()
         link.cut(sender)
         wait(seconds)
+        assert link.lost() > before, "nothing was sent over the link that is cut"
         link.heal()
         stage.note(f"{left}-{right}: healed")
 
@@ -216,6 +218,11 @@ def shape(**how):
             stage.net.link("broker", node).shape(**how)
         stage.note(f"all links of the broker: {how}")
         wait(8)
+        took = stage.net.connect_seconds("edge1", stage.broker_addresses("edge1")[0])
+        stage.note(f"edge1 connects to the broker in {took * 1000:.0f} ms")
+        assert took >= 2 * how.get("delay", 0), "the delay is not there"
+        lost = stage.net.link("broker", "edge1").lost()
+        assert lost > 0 or not how.get("loss"), "nothing is lost"
 
     return act
 

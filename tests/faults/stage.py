@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -97,6 +98,12 @@ class Net:
         finally:
             _enter(self._own)
             os.close(other)
+
+    def connect_seconds(self, node, address):
+        """How long it takes the node to connect there."""
+        began = time.monotonic()
+        with self.inside(node), socket.create_connection(address, 20):
+            return time.monotonic() - began
 
     def reset(self, node, condition):
         """Resets the TCP connections of a node for which ss finds the condition true."""
