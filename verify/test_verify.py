@@ -285,6 +285,8 @@ class DuplicateTest(JudgeCase):
         steps = self.moved_to_b(2)
         where = at(steps, B, "adopt") + 1
         self.assert_holds(inserted(steps, where, event(A, "moved", WS)))
+        other = [event(A, "open", STREAM), event(A, "moved", STREAM)]
+        self.assertIn("duplicate", kinds(judge(inserted(steps, where, *other))))
 
 
 class CloseTest(JudgeCase):

@@ -12,7 +12,7 @@ class Worker:
 
     breaks   times from which on what it had not acknowledged went to others: a JOIN of another
              incarnation, its death (infinity)
-    moved    seconds in which a channel was taken from it
+    moved    channel -> when it was last taken from it
     """
 
     def __init__(self, start):
@@ -22,7 +22,7 @@ class Worker:
         self.is_raw = start.get("kind") == "raw"
         self.never_acks = start.get("never-ack") == "1"
         self.joins = []
-        self.moved = set()
+        self.moved = {}
         self.has_left = False
 
     @property
@@ -33,14 +33,15 @@ class Worker:
         """How many events may be handled again after it."""
         if self.never_acks:
             return float("inf")
-        times = len(self.breaks) or len(self.moved)
+        # What moves in one second moves for one reason.
+        times = len(self.breaks) or len({int(t) for t in self.moved.values()})
         return times * (window or self.window)
 
-    def lost_after(self, t):
-        """Was what it handled at t, perhaps without acknowledging it, given to another?  The line
+    def lost_after(self, line):
+        """Was what it handled there, perhaps without acknowledging it, given to another?  The line
         that tells a worker so may come later than what another worker does with it."""
-        return (self.never_acks or any(end >= t for end in self.breaks)
-                or any(second >= int(t) for second in self.moved))
+        return (self.never_acks or any(end >= line.t for end in self.breaks)
+                or self.moved.get(line.get("chan"), 0.0) >= line.t)
 
 
 class Channel:
@@ -168,7 +169,7 @@ class History:
 
     def _moved(self, line):
         self._channel(line).lines.append(line)
-        self.workers[line.by].moved.add(int(line.t))
+        self.workers[line.by].moved[line.get("chan")] = line.t
 
     def _joined(self, line):
         self.workers[line.by].joins.append(line)

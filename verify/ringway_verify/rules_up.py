@@ -103,11 +103,11 @@ def _repeats(history, channel, n, lines, again, findings):
 def _may_follow(history, channel, before, line):
     worker = history.workers[before.by]
     if before.by != line.by:
-        return worker.lost_after(before.t)
+        return worker.lost_after(before)
     return any(before.t <= join.t <= line.t for join in worker.joins[1:]) or any(
         other.by == line.by and other.what in ("open", "adopt") and before.t <= other.t <= line.t
         and other is not before and other is not line
-        for other in channel.lines) and worker.lost_after(before.t)
+        for other in channel.lines) and worker.lost_after(before)
 
 
 def _budgets(history, again, options, findings):
