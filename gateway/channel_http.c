@@ -305,12 +305,15 @@ static void s_resume(struct channel *channel)
         http_resume_body(self->exchange);
 }
 
-/* What the former application had acknowledged of a body that still comes is nowhere any
- * more, nor is what it had still to send of a sized answer. */
+/* What the former application had acknowledged of a body, the rest of which still comes
+ * or waits for an acknowledgement, is nowhere any more, nor is what it had still to send
+ * of a sized answer. */
 static bool s_is_adoptable(const struct channel *channel)
 {
     const struct http_carried *self = channel->carried;
-    bool lost_body = self->stage == HTTP_READING && channel->events.acked >= 2;
+    bool has_more = self->stage == HTTP_READING ||
+                    (self->stage == HTTP_HELD && channel->events.bodies > 0);
+    bool lost_body = has_more && channel->events.acked >= 2;
     return !lost_body && self->stage != HTTP_SIZED;
 }
 

@@ -322,6 +322,22 @@ static void s_count_try(struct channel *channel, uint64_t tried)
         channel_acked(channel, lost_open && !poison ? 1 : tried);
 }
 
+/* The next worker cannot go on with it.  Parts of a body say nothing to who lacks the
+ * first. */
+static void s_end_unadoptable(struct channel *channel)
+{
+    uint64_t last = 0;
+    if (!channel->carried || !channel->carrier->is_adoptable ||
+        channel->carrier->is_adoptable(channel))
+        return;
+    for (const struct event *event = channel->events.first; event; event = event->next)
+        if (event->verb == EVENT_BODY)
+            last = event->seq;
+    channel->carrier->end(channel, "worker-lost");
+    if (last)
+        channel_acked(channel, last);
+}
+
 static void s_take_resend(struct worker_commands *self, struct s_command *command,
                           struct channel *channel)
 {
@@ -342,9 +358,7 @@ static void s_take_resend(struct worker_commands *self, struct s_command *comman
     self->is_linked = false; // what s_count_try adds goes out with the announcement
     if (tried.data && wire_u64(tried, &seq) == 0)
         s_count_try(channel, seq);
-    if (channel->carried && channel->carrier->is_adoptable &&
-        !channel->carrier->is_adoptable(channel))
-        channel->carrier->end(channel, "worker-lost");
+    s_end_unadoptable(channel);
     self->is_linked = was_linked;
     s_announce(self, channel);
 }

@@ -233,6 +233,40 @@ class UpTest(JudgeCase):
         self.assert_finds("odd", whole(*talk(), Step(A, "odd", chan=CHAN[WS], why="payload")))
 
 
+class BodyTest(JudgeCase):
+    def posted(self, *parts, end=1):
+        """A stream that was opened with a body of 300 bytes; parts: (at, bytes)."""
+        steps = stream()
+        steps[0].fields["body"] = 300
+        more = [event(A, "body", STREAM, at=at, bytes=count, end=int(end and at + count == 300))
+                for at, count in parts]
+        return whole(*inserted(steps, at(steps, A, "open") + 1, *more))
+
+    def test_a_body_in_parts_holds(self):
+        self.assert_holds(self.posted((0, 300)))
+        self.assert_holds(self.posted((0, 100), (100, 200)))
+
+    def test_a_body_that_was_not_handled_whole_is_missing(self):
+        for parts in ((), ((0, 100),)):
+            self.assert_finds("missing", self.posted(*parts))
+        self.assert_finds("missing", self.posted((0, 300), end=0))
+
+    def test_parts_in_another_order_are_disordered(self):
+        self.assertIn("disordered", kinds(judge(self.posted((100, 200), (0, 100)))))
+
+    def refused(self, cause):
+        steps = [told("try", STREAM, gateway="127.0.0.1:80", carrier="stream", body=300),
+                 told("refused", STREAM, status=502),
+                 event(B, "adopt", STREAM, seq=1),
+                 event(B, "close", STREAM, status=-1, cause=cause)]
+        return whole(*steps, *talk())
+
+    def test_a_request_whose_worker_died_with_it_is_refused_and_closed(self):
+        found = self.assert_holds(self.refused("worker-lost"))
+        self.assertEqual(found.findings.refused, {"502": 1})
+        self.assert_finds("opens", self.refused("client"))
+
+
 class DuplicateTest(JudgeCase):
     def moved_to_b(self, count, **more):
         """A handles three and dies or joins again; B handles the last `count` of them again."""
@@ -458,6 +492,12 @@ class CodecTest(unittest.TestCase):
             self.assertEqual(naming.parse_down(down), (A, 3, 7, WS))
             self.assertIsNone(naming.parse_down(down[:-1]))
         self.assertEqual(naming.parse_down(naming.make_down(A, 3, None, WS)), (A, 3, None, WS))
+
+    def test_any_part_of_a_body_can_be_made(self):
+        whole_body = naming.body_part(0, 1000)
+        self.assertEqual((len(whole_body), whole_body[16:32]), (1000, b"000000000000001\n"))
+        for first, size in ((0, 1), (15, 2), (16, 16), (333, 500), (999, 1), (10, 0)):
+            self.assertEqual(naming.body_part(first, size), whole_body[first:first + size])
 
     def test_keys_are_read_as_they_were_made(self):
         key = naming.make_key("abcdef", "s", 12, 200)

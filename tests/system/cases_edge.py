@@ -501,6 +501,29 @@ def an_upload_whose_worker_had_a_part_of_it_gets_502():
 
 
 @case(seconds=60)
+def so_does_one_that_is_complete_and_of_which_a_part_was_acknowledged():
+    with Deployment(routes=ROUTES) as own:
+        first = own.main = own.worker("default", auto_ack=False)
+        client = HttpClient(own.address)
+        own.clients.append(client)
+        size = 150_000
+        client.send(f"POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n")
+        client.send(b"x" * size)
+        event = first.wait_open("/upload")
+        first.ack(first.wait_for("BODY", event.chan).tag)
+        first.wait_for("BODY", event.chan, where=lambda record: record.options.get("end") == "1")
+        assert first.ask("GET", "stats").verb == "INFO", "its acknowledgement is there"
+        second = own.worker("default")
+        first.stop()
+        own.workers.remove(first)
+        own.main = second
+        assert client.read_response().status == 502
+        closed = second.wait_close(event.chan, 15)
+        assert closed.cause == "worker-lost", closed
+        assert not second.find("BODY", event.chan)
+
+
+@case(seconds=60)
 def a_sized_answer_whose_worker_dies_is_cut():
     with Deployment(routes=ROUTES) as own:
         first = own.main = own.worker("default")

@@ -143,6 +143,8 @@ def _load(one, events=0):
                      help="part of the channels that is closed and opened again each second")
     one.add_argument("--size", type=between(int, 0, 1 << 20), default=100,
                      help="bytes of a message")
+    one.add_argument("--body", type=between(int, 0, 1 << 26), default=0,
+                     help="bytes of the body of each HTTP request, which is a POST then")
     one.add_argument("--path", default="/verify", help="of the route, without its {key}")
     one.add_argument("--settle", type=between(float, 0, 3600), default=40,
                      help="seconds to wait for what has not come back")

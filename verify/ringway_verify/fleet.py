@@ -37,7 +37,7 @@ class Fleet:
     def __init__(self, options, say):
         self.log = Log(options.log, options.name, lazy=True)
         self.path = options.path.rstrip("/") + "/"
-        self.size = options.size
+        self.size, self.body = options.size, options.body
         self._options = options
         self._say = say
         self._run = os.urandom(3).hex()

@@ -53,6 +53,7 @@ class Channel:
         self.key = None
         self.opens, self.closes, self.lines = [], [], []
         self.messages = collections.defaultdict(list)  # n -> lines
+        self.bodies = []
         self.answers = {}  # (by, m) -> line
         self.sends = {}  # (by, m) -> line that says that it was sent
 
@@ -128,7 +129,8 @@ class History:
                 self.holes.append("%s did not finish: no line `what=done`" % by)
         for channel in self.channels.values():
             self.of_key[channel.key].append(channel)
-            for lines in (channel.lines, channel.opens, channel.closes, *channel.messages.values()):
+            for lines in (channel.lines, channel.opens, channel.closes, channel.bodies,
+                          *channel.messages.values()):
                 lines.sort(key=_time)  # stable: lines of one process stay in their order
         if not any(client.sent or client.got for client in self.clients.values()):
             self.holes.append("nothing was sent and nothing came")
@@ -155,6 +157,11 @@ class History:
         channel.lines.append(line)
         channel.messages[line.number_of("n")].append(line)
         channel.sends[line.by, line.number_of("m")] = line
+
+    def _body(self, line):
+        channel = self._channel(line)
+        channel.lines.append(line)
+        channel.bodies.append(line)
 
     def _close(self, line):
         channel = self._channel(line)
@@ -212,7 +219,8 @@ def _time(line):
 
 _TAKE = {
     "open": History._open, "adopt": History._open, "message": History._message,
-    "close": History._close, "send": History._send, "answer": History._answer,
+    "body": History._body, "close": History._close, "send": History._send,
+    "answer": History._answer,
     "moved": History._moved, "joined": History._joined, "stop": History._stop,
     "odd": History._odd, "try": History._try, "opened": History._of_client,
     "refused": History._of_client, "sent": History._of_client, "got": History._of_client,

@@ -67,3 +67,10 @@ def parse_down(text):
     if make_down(words[0], int(words[1]), n, words[3], int(words[4])) != text:
         return None
     return Down(words[0], int(words[1]), n, words[3])
+
+
+def body_part(at, size):
+    """Bytes `at` to `at + size` of every request's body: numbers of 15 digits, a line each."""
+    first = at // 16
+    text = "".join("%015d\n" % line for line in range(first, (at + size) // 16 + 1))
+    return text[at - first * 16:at - first * 16 + size].encode("ascii")

@@ -24,6 +24,7 @@ def judge(history, lost, options, findings):
             _repeats(history, channel, n, lines, again, findings)
         _closes(history, channel, lost.is_named(channel, client), options, findings)
         _missing(channel, client, lost.is_lost(channel, client), findings)
+        _body(channel, client, findings)
         _edge(channel, client, lost, findings)
     _budgets(history, again, options, findings)
     for client in history.clients.values():
@@ -61,7 +62,8 @@ def _lives(channel, findings):
     """For each worker: open or adopt, messages that ascend, close or moved."""
     lives = {}  # by -> [greatest n, its line, numbers seen]
     gone = {}  # by -> its close or moved
-    if not channel.opens and channel.lines:
+    # A request that is not safe to repeat goes to nobody else, once a worker may have had it.
+    if not channel.opens and "worker-lost" not in channel.causes():
         findings.violation("opens", channel, 0, "no worker handled its open", channel.lines[:1])
     for line in channel.lines:
         if line.what in ("open", "adopt"):
@@ -73,6 +75,8 @@ def _lives(channel, findings):
                     "closes" if after and after.what == "close" else "opens", channel,
                     line.number_of("n"), "%s %s" % (line.what, "after its %s" % after.what if after
                                                     else "without open or adopt"), [after, line])
+        elif line.what == "body":
+            continue
         elif line.what == "message":
             _ascends(channel, lives[line.by], line, findings)
         else:
@@ -154,12 +158,31 @@ def _missing(channel, client, is_lost, findings):
     _end(channel, client, is_lost, findings)
 
 
+def _body(channel, client, findings):
+    """A request that was answered: one worker has handled its whole body, in order."""
+    size = client.first.number_of("body")
+    if not size or not client.opened:
+        return
+    read = {}  # by -> bytes
+    for line in channel.bodies:
+        at, count = line.number_of("at"), line.number_of("bytes")
+        if at != 0 and read.get(line.by) != at:
+            findings.violation("disordered", channel, at, "part of the body", [line])
+        read[line.by] = at + count
+        if line.get("end") == "1" and at + count == size:
+            return
+    findings.violation("missing", channel, None, "answered before its body of %d bytes was handled"
+                       % size, [client.first, *channel.bodies[-1:], client.opened])
+
+
 def _end(channel, client, is_lost, findings):
     """What the client saw of the end."""
     end = client.end or client.refused
     if end is None or is_lost:
         return
-    if end.get("who") == "cut" or end.get("error") == "cut":
+    if end.get("who") == "cut" and "worker-lost" in channel.causes():
+        findings.announced["worker-lost"] += 1  # an answer that nobody can continue
+    elif end.get("who") == "cut" or end.get("error") == "cut":
         findings.violation("cut", channel, None, "the connection broke", [end])
     elif end is client.refused:
         findings.refused[end.get("status") or end.get("error")] += 1

@@ -152,7 +152,8 @@ class Run:
                 "--gateway", ",".join("%s:%d" % address for address in one.gateway),
                 "--carriers", ",".join(one.carriers), "--channels", str(one.channels),
                 "--rate", str(one.rate), "--churn", str(one.churn), "--size", str(one.size),
-                "--path", one.path, "--settle", str(one.settle), "--events", str(one.events),
+                "--body", str(one.body), "--path", one.path, "--settle", str(one.settle),
+                "--events", str(one.events),
                 "--seconds", str(1e6 if one.wait else seconds)]
 
     def _act(self):

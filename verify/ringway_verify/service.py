@@ -11,13 +11,15 @@ from . import naming
 class Held:
     """A channel that this worker has."""
 
-    __slots__ = ("chan", "key", "kind", "ms", "open")
+    __slots__ = ("chan", "key", "kind", "ms", "open", "read", "begun")
 
     def __init__(self, chan, key):
         known = naming.parse_key(key)
         self.chan, self.key = chan, key
         self.kind, self.ms = (known.kind, known.ms) if known else ("w", 0)
         self.open = True
+        self.read = 0  # bytes of the request's body
+        self.begun = False  # lines, or the wait for the answer
 
 
 class Service:
@@ -35,7 +37,8 @@ class Service:
         self._numbers = {}  # channel -> last m; outlives a move to another worker and back
         self._due = []  # (time, channel, Held)
 
-    def opened(self, chan, key, seq, attempt, adopted):
+    def opened(self, chan, key, seq, attempt, adopted, follows=False):
+        """follows: the body comes in parts, and is to be read before anything is answered."""
         if adopted and not key:  # by the broker, for a dead gateway: its close follows
             self._log.write("adopt", chan=chan, seq=seq, **{"try": attempt})
             self._held[chan] = Held(chan, key)
@@ -48,10 +51,32 @@ class Service:
         self._numbers.setdefault(chan, 0)
         self._log.write("adopt" if adopted else "open", chan=chan, key=key, seq=seq,
                         **{"try": attempt})
+        if not follows:
+            self._begin(held)
+
+    def _begin(self, held):
+        if held.begun:
+            return  # adopted before all parts of its body had come
+        held.begun = True
         if held.kind == "s":
             self._line(held)
         elif held.kind == "p":
             self._plan(held)
+
+    def body(self, chan, data, seq, attempt, last, followed=True):
+        """Part of the body of a request, or all of it that came with the OPEN."""
+        held = self._held.get(chan)
+        if held is None:
+            self._log.write("odd", chan=chan, seq=seq, why="body of a channel that is not here")
+            return
+        if data != naming.body_part(held.read, len(data)):
+            self._log.write("odd", chan=chan, key=held.key, seq=seq,
+                            why="body differs from byte %d on" % held.read)
+        self._log.write("body", chan=chan, key=held.key, seq=seq, at=held.read, bytes=len(data),
+                        end=int(last), **{"try": attempt})
+        held.read += len(data)
+        if last and followed:
+            self._begin(held)
 
     def message(self, chan, text, seq, attempt):
         if self._delay:

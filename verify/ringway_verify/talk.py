@@ -34,7 +34,8 @@ class Talk(asyncio.Protocol):
         self.host = "%s:%d" % address
         self._answer = Answer()
         self._timer = asyncio.get_running_loop().call_later(OPEN_TIMEOUT, self._late)
-        self.log.write("try", key=key, gateway=self.host, carrier=self.carrier)
+        self.log.write("try", key=key, gateway=self.host, carrier=self.carrier,
+                       body=0 if self.carrier == "ws" else fleet.body)
 
     async def connect(self):
         loop = asyncio.get_running_loop()
@@ -58,8 +59,13 @@ class Talk(asyncio.Protocol):
         else:
             self.end("cut", 1006, False)
 
-    def get(self):
-        return ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (self.target, self.host)).encode("ascii")
+    def request(self):
+        """A GET, or a POST with a body."""
+        size = self.fleet.body
+        words = ("POST" if size else "GET", self.target, self.host)
+        head = "%s %s HTTP/1.1\r\nHost: %s\r\n" % words
+        head += "Content-Length: %d\r\n\r\n" % size if size else "\r\n"
+        self.transport.write(head.encode("ascii") + naming.body_part(0, size))
 
     def opened(self):
         self.state = "open"
@@ -208,9 +214,6 @@ class StreamTalk(Talk):
         super().__init__(*arguments)
         self._text = ""
 
-    def request(self):
-        self.transport.write(self.get())
-
     def data_received(self, data):
         pieces = self._answer.feed(data)
         if self.state == "opening" and self._answer.status:
@@ -244,9 +247,6 @@ class PollTalk(Talk):
                 self.connection_made(transport)
                 return
         await super().connect()
-
-    def request(self):
-        self.transport.write(self.get())
 
     def data_received(self, data):
         if self.state == "ended":

@@ -42,7 +42,14 @@ def run(log, options, ready):
     @app.on_open
     def opened(channel):
         key = channel.request.params.get("key") or channel.request.query.get("key")
-        service.opened(channel.id, key, *_numbers(channel), channel.adopted)
+        request = channel.request
+        service.opened(channel.id, key, *_numbers(channel), channel.adopted, request.body_follows)
+        if request.body:
+            service.body(channel.id, request.body, *_numbers(channel), True, False)
+
+    @app.on_body
+    def read(channel, chunk, last):
+        service.body(channel.id, chunk, *_numbers(channel), last)
 
     @app.on_message
     def said(channel, data):

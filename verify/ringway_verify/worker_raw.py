@@ -9,7 +9,7 @@ import zmq
 
 from .service import Service
 
-EVENTS = (b"OPEN", b"ADOPT", b"TEXT", b"BIN", b"CLOSE")
+EVENTS = (b"OPEN", b"ADOPT", b"TEXT", b"BIN", b"BODY", b"CLOSE")
 
 
 class _Raw:
@@ -69,11 +69,21 @@ class _Raw:
     def _event(self, verb, chan, seq, rest, data):
         attempt = _options(rest).get("try", "1")
         if verb in (b"OPEN", b"ADOPT"):
-            self._service.opened(chan, _key(data), seq, attempt, verb == b"ADOPT")
+            self._opened(chan, data, seq, attempt, verb == b"ADOPT")
+        elif verb == b"BODY":
+            self._service.body(chan, data, seq, attempt, _options(rest).get("end") == "1")
         elif verb == b"CLOSE":
             self._service.closed(chan, seq, attempt, rest[0], _options(rest).get("cause"))
         else:
             self._service.message(chan, data.decode("utf-8", "replace"), seq, attempt)
+
+    def _opened(self, chan, data, seq, attempt, adopted):
+        line, _, body = data.partition(b"\n")
+        meta = json.loads(line or b"{}")
+        follows = meta.get("body") == "follows"
+        self._service.opened(chan, _key(meta), seq, attempt, adopted, follows)
+        if body:
+            self._service.body(chan, body, seq, attempt, True, False)
 
     def _send(self, chan, text, close, answered):
         self._socket.send(("SEND %s%s\n%s" % (chan, " close=1" if close else "", text)).encode())
@@ -84,9 +94,8 @@ def _options(words):
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def _key(data):
+def _key(meta):
     """The client's key in the metadata of OPEN or ADOPT."""
-    meta = json.loads(data.split(b"\n", 1)[0] or b"{}")
     query = parse_qs(urlsplit(meta.get("target") or "").query)
     return (meta.get("params") or {}).get("key") or query.get("key", [None])[0]
 
