@@ -135,8 +135,9 @@ void rw_app_destroy(struct rw_app **self_p);
 /* Serves until rw_app_stop.  0, or -EPROTO when the broker refuses to have us (it is
  * logged). */
 int rw_app_run(struct rw_app *self);
-/* Ends gracefully: no new events; what was sent is answered, within grace_ms; then LEFT.
- * A second time: at the end of this turn. */
+/* Ends gracefully, within grace_ms: answers of known size are sent to their end, for half
+ * of it; then LEAVE: no new events, and what was sent is answered.  A second time: at the
+ * end of this turn. */
 void rw_app_stop(struct rw_app *self);
 /* One turn, for a loop of your own: waits for at most timeout_ms, does what is due.
  * 0; 1 when the application has ended; -EPROTO as above. */

@@ -96,15 +96,32 @@ void rw_joined(struct rw_app *app, const struct wire_record *record)
     rw_release_held(app, true);
 }
 
+static bool s_has_sized_body(const struct rw_app *app)
+{
+    for (const struct rw_channel *at = app->channels; at; at = at->hh.next)
+        for (const struct rw_link *link = at->queue.first; link; link = link->next) {
+            const struct rw_body *body = ((const struct rw_item *)link)->body;
+            if (body && body->is_sized)
+                return true;
+        }
+    return false;
+}
+
+/* LEAVE gives our channels to other workers, and the gateway cuts an answer of known size
+ * that is not complete then: those are finished first, for half of the grace. */
 void rw_leave(struct rw_app *app)
 {
+    int64_t now_ms = clock_now_ms();
     if (app->state != RW_RUNNING)
+        return;
+    if (!app->leave_by_ms)
+        app->leave_by_ms = now_ms + app->options.grace_ms;
+    if (now_ms < app->leave_by_ms - app->options.grace_ms / 2 && s_has_sized_body(app))
         return;
     rw_flush_ack(app);
     app->state = RW_LEAVING;
     app->has_left = false;
-    app->leave_by_ms = clock_now_ms() + app->options.grace_ms;
-    app->said_ms = clock_now_ms();
+    app->said_ms = now_ms;
     rw_say(app);
 }
 

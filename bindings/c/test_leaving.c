@@ -63,7 +63,7 @@ START_TEST(a_body_is_sent_to_its_end_although_its_channel_has_moved)
     test_start(100000, NULL);
     struct rw_channel *channel = test_open(CHANNEL, HTTP);
     test_broker.mute = "SEND";
-    ck_assert_int_eq(rw_send(channel, data, sizeof data, RW_CLOSE), 0);
+    ck_assert_int_eq(rw_send(channel, data, sizeof data, 0), 0);
     for (int at = 0; at < 4; at++)
         test_option(test_expect("SEND " CHANNEL).head, " id=", id[at], sizeof id[at]);
     rw_app_stop(test_app);
@@ -75,9 +75,48 @@ START_TEST(a_body_is_sent_to_its_end_although_its_channel_has_moved)
     for (int at = 0; at < 4; at++)
         test_say("OK " CHANNEL " - %s", id[at]);
     test_expect("SEND " CHANNEL " want=written");
-    test_expect("SEND " CHANNEL " want=written close=1");
+    test_expect("SEND " CHANNEL " want=written");
     s_until_end();
     ck_assert_ptr_null(strstr(strstr(test_notes, "moved ") + 1, "moved "));
+}
+END_TEST
+
+START_TEST(it_leaves_when_answers_of_known_size_are_complete)
+{
+    char id[4][64];
+    static char data[5 * RW_PART_MAX];
+    test_start(100000, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, HTTP);
+    test_broker.mute = "SEND";
+    ck_assert_int_eq(rw_send(channel, data, sizeof data, RW_CLOSE), 0);
+    for (int at = 0; at < 4; at++)
+        test_option(test_expect("SEND " CHANNEL).head, " id=", id[at], sizeof id[at]);
+    rw_app_stop(test_app);
+    for (int turn = 0; turn < 20; turn++)
+        ck_assert_int_eq(test_turn(), 0);
+    ck_assert(!test_has_seen("LEAVE"));
+    test_broker.mute = NULL;
+    for (int at = 0; at < 4; at++)
+        test_say("OK " CHANNEL " - %s", id[at]);
+    test_expect("SEND " CHANNEL " want=written close=1");
+    test_expect("LEAVE test");
+    s_until_end();
+}
+END_TEST
+
+START_TEST(an_answer_that_does_not_end_is_given_half_of_the_grace)
+{
+    static char data[5 * RW_PART_MAX];
+    const struct rw_options options = {.grace_ms = 400, .log = test_quiet};
+    test_app = rw_app_new(test_broker.endpoint, "test", &options);
+    test_expect("JOIN test");
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    test_broker.mute = "SEND";
+    const struct rw_head head = {.status = 403};
+    ck_assert_int_eq(rw_send_response(channel, &head, data, sizeof data, RW_CLOSE), 0);
+    rw_app_stop(test_app);
+    test_expect("LEAVE test");
+    s_until_end();
 }
 END_TEST
 
@@ -181,6 +220,8 @@ void test_add_leaving(TCase *tests)
     tcase_add_test(tests, it_leaves_when_it_is_stopped_and_finishes_what_is_under_way);
     tcase_add_test(tests, a_stranger_that_joined_again_still_waits_for_left);
     tcase_add_test(tests, a_body_is_sent_to_its_end_although_its_channel_has_moved);
+    tcase_add_test(tests, it_leaves_when_answers_of_known_size_are_complete);
+    tcase_add_test(tests, an_answer_that_does_not_end_is_given_half_of_the_grace);
     tcase_add_test(tests, what_is_unanswered_when_it_ends_is_told_as_stopped);
     tcase_add_test(tests, a_signal_ends_it_gracefully);
     tcase_add_test(tests, a_second_signal_ends_it_at_once);

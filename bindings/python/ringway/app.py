@@ -264,6 +264,7 @@ class App(Membership):
             self._ticked = now
             self._commands.tick(now)
             self._ask_checks(now)
+        self._look_at_leave(now)
         if self._state == "leaving":
             self._finish_leave(now)
 

@@ -203,6 +203,11 @@ class Channel:
     def is_busy(self):
         return bool(self._queue)
 
+    def has_sized_body(self):
+        """Does an answer with a Content-Length wait for its end?"""
+        return any(isinstance(item, outgoing.Body) and item.size is not None
+                   for item in self._queue)
+
     def pump(self):
         """Hand over what may go now: everything up to the first body that has to wait."""
         while self._queue:

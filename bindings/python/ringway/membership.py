@@ -25,7 +25,7 @@ class Membership:
         self._held = []  # what came since then
         self._checks = Checks()
         self._finishing = []  # moved channels whose last sends are under way
-        self._leave_by = None
+        self._leave_by = self._bodies_by = None
         self._left = False
         self._alive = 0.0
 
@@ -133,13 +133,23 @@ class Membership:
     # Leaving.
 
     def _begin_leave(self, grace):
-        if self._state == "running":
-            self._flush_ack()
-            self._state = "leaving"
-            self._left = False
-            self._leave_by = time.monotonic() + grace
-            self._said = time.monotonic()
-            self._say()
+        now = time.monotonic()
+        if self._leave_by is None:
+            self._leave_by, self._bodies_by = now + grace, now + grace / 2
+        self._look_at_leave(now)
+
+    def _look_at_leave(self, now):
+        """LEAVE gives our channels to other workers, and the gateway cuts an answer of known size
+        that is not complete then: those are finished first, for half of the grace."""
+        if self._state != "running" or self._leave_by is None:
+            return
+        if now < self._bodies_by and any(c.has_sized_body() for c in self.channels.values()):
+            return
+        self._flush_ack()
+        self._state = "leaving"
+        self._left = False
+        self._said = now
+        self._say()
 
     def _take_left(self, record):
         self._left = True

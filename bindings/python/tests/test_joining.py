@@ -114,7 +114,7 @@ class LeavingTest(AppCase):
         self.start(on_moved=self.record("moved"))
         channel = self.open(carrier="ws")
         channel.request.carrier = "http"
-        result = channel.send(io.BytesIO(b"x" * (6 * wire.PART_MAX)), close=True)
+        result = channel.send([b"x" * (6 * wire.PART_MAX)])
         first = [self.broker.expect("SEND", CHANNEL) for _ in range(4)]
         self.app.stop()
         self.broker.expect("LEAVE")
@@ -124,10 +124,36 @@ class LeavingTest(AppCase):
         self.broker.mute.clear()
         for record in first:
             self.broker.send("OK", CHANNEL, "-", record.option("id"))
-        last = [self.broker.expect("SEND", CHANNEL) for _ in range(2)]
-        self.assertEqual(last[-1].option("close"), "1")
+        for _ in range(2):
+            self.broker.expect("SEND", CHANNEL)
         self.broker.until(lambda: not self.thread.is_alive())
         self.assertTrue(result.done and result)
+
+    def test_it_leaves_when_answers_of_known_size_are_complete(self):
+        self.broker.mute.add("SEND")
+        self.app._commands._retry = 100.0
+        self.start(on_open=lambda channel: None)
+        channel = self.open()
+        channel.send(io.BytesIO(b"x" * (5 * wire.PART_MAX)), status=200, close=True)
+        first = [self.broker.expect("SEND", CHANNEL) for _ in range(4)]
+        self.app.stop()
+        self.broker.pump(0.3)
+        self.assertNotIn("LEAVE", [record.verb for record in self.broker.seen])
+        self.broker.mute.clear()
+        for record in first:
+            self.broker.send("OK", CHANNEL, "-", record.option("id"))
+        self.broker.expect("SEND", CHANNEL)
+        self.broker.expect("LEAVE", "test")
+        self.broker.until(lambda: not self.thread.is_alive())
+
+    def test_an_answer_that_does_not_end_is_given_half_of_the_grace(self):
+        self.broker.mute.add("SEND")
+        self.start(on_open=lambda channel: None)
+        channel = self.open()
+        self.assertTrue(channel.send(io.BytesIO(b"x" * (5 * wire.PART_MAX)), close=True))
+        self.app.stop(grace=0.4)
+        self.broker.expect("LEAVE", "test")
+        self.broker.until(lambda: not self.thread.is_alive())
 
     def test_channels_that_are_left_at_the_end_are_told_to_have_moved(self):
         self.broker.mute.add("LEAVE")

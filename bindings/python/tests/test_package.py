@@ -41,5 +41,5 @@ class PackageTest(unittest.TestCase):
 INTERNAL = set("""
     App.command App.settle App.guard App.acknowledge App.refuse Membership.ask_about
     Membership.checked Channel.handler Channel.set_slow Channel.unfinished Channel.is_busy
-    Channel.pump Channel.fail Channel.drop Result.settle
+    Channel.has_sized_body     Channel.pump Channel.fail Channel.drop Result.settle
 """.split())
