@@ -252,18 +252,28 @@ static void s_emit_body(struct http_carried *self, bool last)
 
 /* Small reads are gathered while a part is under way, so that a record is worth its cost.
  */
+static void s_emit_due_body(struct http_carried *self)
+{
+    const struct channel *channel = self->channel;
+    bool is_due = channel->events.bodies == 0 || self->body.size == PART_MAX;
+    if (self->body.size > 0 && is_due && channel_has_room(channel))
+        s_emit_body(self, false);
+}
+
 static size_t s_take_part(struct http_carried *self, const uint8_t *data, size_t size)
 {
-    struct channel *channel = self->channel;
-    size_t room = PART_MAX - self->body.size;
-    size_t taken = size < room ? size : room;
-    if (taken > 0 && bytes_append(&self->body, data, taken) < 0)
-        taken = 0;
-    bool idle = channel->events.bodies == 0;
-    if ((idle || self->body.size == PART_MAX) && channel_has_room(channel))
-        s_emit_body(self, false);
-    if (taken < size)
-        channel_block(channel);
+    size_t taken = 0;
+    while (taken < size) {
+        s_emit_due_body(self);
+        size_t room = PART_MAX - self->body.size;
+        size_t more = size - taken < room ? size - taken : room;
+        if (more == 0 || bytes_append(&self->body, data + taken, more) < 0) {
+            channel_block(self->channel); // a part is full, and the window too
+            return taken;
+        }
+        taken += more;
+    }
+    s_emit_due_body(self);
     return taken;
 }
 

@@ -18,6 +18,7 @@ class FakeBroker:
       records  routing id of the connection that said HELLO last
       seen     what came on it so far, as Records; heartbeats are left out
       pulses   lastc of each heartbeat on it
+      c        number of the newest command that was said
     """
 
     def __init__(self):
@@ -31,6 +32,7 @@ class FakeBroker:
         self.beats = True
         self.seen = []
         self.pulses = []
+        self.c = 0
         self._beat_at = 0.0
 
     def close(self):
@@ -45,6 +47,8 @@ class FakeBroker:
 
     def say(self, verb, *tokens, payload=None, **options):
         """A record on the edge's first connection."""
+        if tokens and str(tokens[0]).isdigit():
+            self.c = int(tokens[0]) or self.c
         record = make_record(verb, *tokens, payload=payload, **options)
         self.socket.send_multipart([self.records, record])
 
@@ -67,6 +71,15 @@ class FakeBroker:
                     self.socket.send_multipart([peer, make_record("HB", "0", self.boot)])
                 continue
             self.seen.append(record)
+
+    def acknowledge_closes(self, after=0):
+        """Acknowledges each CLOSE since `after`; returns what comes next."""
+        closes = self.find("CLOSE", after)
+        end = self.mark()
+        if closes:
+            lines = [f"{record.tokens[0]} {record.tokens[1]}\n" for record in closes]
+            self.say("ACK", str(self.c + 1), "-", payload="".join(lines))
+        return end
 
     def mark(self):
         return len(self.seen)

@@ -3,6 +3,7 @@ are the gateway's to keep."""
 
 import os
 import pathlib
+import signal
 import socket
 import sys
 import threading
@@ -48,11 +49,21 @@ class Edge:
             client.close()
         try:
             if kind is None:
+                self._let_it_stop()
                 self.gateway.stop()
         finally:
             self.gateway.kill()
             self.broker.close()
             self.folder.remove()
+
+    def _let_it_stop(self):
+        """A gateway that stops waits for the acknowledgement of its last events."""
+        self.gateway.signal(signal.SIGTERM)
+        mark = 0
+        end = time.monotonic() + scaled(3)
+        while self.gateway.is_running() and time.monotonic() < end:
+            self.broker.pump()
+            mark = self.broker.acknowledge_closes(mark)
 
     def websocket(self, target="/", seq="1"):
         """A WebSocket of a service that has a worker: (client, id of its channel)."""

@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.case import case, run
 from support.harness import Deployment
-from support.talk import answered, opened_ws
+from support.talk import Background, answered, opened_ws
 from support.waiting import scaled, wait_until
 from support.worker import echo
 from support.ws_client import BINARY, WsClient, make_frame
@@ -143,6 +143,33 @@ def a_worker_that_is_stopped_by_a_signal_goes_on_where_it_was():
         finally:
             worker.kill()
             worker.wait()
+
+
+@case(seconds=90)
+def an_upload_to_a_worker_that_never_acknowledges_waits_and_arrives_whole():
+    settings = {"body_limit": "64MiB", "body_timeout": "60s"}
+    with Deployment(routes=ROUTES, settings=settings) as own:
+        own.main = own.worker("default", handler=echo)
+        hung = own.worker("hung", auto_ack=False)
+        before = [own.edge.rss_bytes(), own.broker.rss_bytes()]
+        client = own.http(timeout=60)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MESSAGE)
+        body = os.urandom(10 * MIB)
+        upload = Background(lambda: client.request("POST", "/hung", body=body))
+        event = hung.wait_for("OPEN")
+        hung.wait_for("BODY", event.chan, count=4)
+        others_are_well(own)
+        assert upload.is_running(), "the client never felt anything"
+        assert len(hung.find("BODY")) == 4, "4 parts, of 256 KiB at most"
+        assert max(grown(own, before)) < 8 * MIB
+        hung.auto_ack = True
+        for record in hung.find(("OPEN", "BODY")):
+            hung.ack(record.tag)
+        hung.wait_for("BODY", event.chan, 30, where=lambda r: r.options.get("end") == "1")
+        assert b"".join(record.payload for record in hung.find("BODY", event.chan)) == body
+        upload.result()
+        hung.respond(event.chan, 200, [("Content-Type", "text/plain")], b"all of it")
+        assert client.read_response().body == b"all of it"
 
 
 @case(seconds=90)
