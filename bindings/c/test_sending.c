@@ -428,7 +428,7 @@ START_TEST(ids_that_are_none_are_not_sent)
 }
 END_TEST
 
-START_TEST(a_channel_that_is_gone_is_known_by_the_answer)
+START_TEST(an_error_of_the_broker_is_told)
 {
     test_start(0, NULL);
     struct rw_channel *channel = test_open(CHANNEL, WS);
@@ -436,6 +436,13 @@ START_TEST(a_channel_that_is_gone_is_known_by_the_answer)
     ck_assert_int_eq(rw_send_text(channel, "x", 0), 0);
     test_until("failed " CHANNEL " full why\n");
     ck_assert(rw_is_open(channel));
+}
+END_TEST
+
+START_TEST(a_channel_that_is_gone_is_known_by_the_answer)
+{
+    test_start(0, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
     test_broker.error = "gone";
     ck_assert_int_eq(rw_send_text(channel, "x", 0), 0);
     test_until("failed " CHANNEL " gone why\n");
@@ -470,5 +477,6 @@ void test_add_sending(TCase *tests)
     tcase_add_test(tests, a_send_may_ask_to_be_answered_when_it_is_written_or_received);
     tcase_add_test(tests, a_receipt_that_cannot_be_had_is_refused_at_once);
     tcase_add_test(tests, ids_that_are_none_are_not_sent);
+    tcase_add_test(tests, an_error_of_the_broker_is_told);
     tcase_add_test(tests, a_channel_that_is_gone_is_known_by_the_answer);
 }

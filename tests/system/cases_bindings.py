@@ -12,11 +12,13 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.case import case, run
-from support.harness import ROOT, Deployment, clean_environment, program_path
+from support.harness import Deployment, clean_environment, program_path
+from support.keys import Keys
 from support.waiting import scaled, wait_until
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PYTHON = SOURCE / "bindings" / "python"
+C_README = SOURCE / "bindings" / "c" / "README.md"
 EXAMPLES = [
     ("echo", {"path": "/echo", "service": "echo"}),
     ("chat", {"path": "/chat/{room}", "service": "chat"}),
@@ -349,25 +351,27 @@ def code_blocks(path, language):
 
 @case(shared=False, seconds=120)
 def the_program_in_the_readme_for_c_is_built_as_it_says_and_runs():
-    readme = SOURCE / "bindings" / "c" / "README.md"
-    program, = code_blocks(readme, "c")
-    commands = "\n".join(code_blocks(readme, ""))
-    assert "ar rcs" in commands and "examples/echo.c" in commands, commands
     with Own(routes=[("chat", {"path": "/chat", "service": "chat"})]) as own:
-        folder = own.folder.path
-        for name in ("bindings", "common"):
-            (folder / name).symlink_to(SOURCE / name)
-        build(folder, commands)
-        source = program.replace("RW_ENDPOINT", json.dumps(own.endpoint("apps")))
-        (folder / "chat.c").write_text(source)
-        commands = commands[commands.index("ar rcs"):].partition("\n")[2]
-        build(folder, commands.replace("bindings/c/examples/echo.c", "chat.c")
-              .replace("-o echo", "-o chat -Wall -Wextra -Werror -Wno-unused-parameter"))
-        app = own.program([folder / "chat"], "readme")
-        check_room(own, app)
+        program = code_blocks(C_README, "c")[0]
+        program = program.replace("RW_ENDPOINT", json.dumps(own.endpoint("apps")))
+        check_room(own, own.program([build(own.folder.path, "chat", program)], "readme"))
 
 
-def build(folder, commands):
+def build(folder, name, source):
+    """The commands of the README, with this program in place of an example."""
+    commands = "\n".join(code_blocks(C_README, ""))
+    assert "ar rcs" in commands and "examples/echo.c" in commands, commands
+    for top in ("bindings", "common"):
+        (folder / top).symlink_to(SOURCE / top)
+    do(folder, commands)
+    (folder / f"{name}.c").write_text(source)
+    commands = commands[commands.index("ar rcs"):].partition("\n")[2]
+    do(folder, commands.replace("bindings/c/examples/echo.c", f"{name}.c")
+       .replace("-o echo", f"-o {name} -Wall -Wextra -Werror -Wno-unused-parameter"))
+    return folder / name
+
+
+def do(folder, commands):
     done = subprocess.run(["sh", "-e"], input=commands.encode(), cwd=folder, capture_output=True,
                           timeout=scaled(60), check=False)
     assert done.returncode == 0, done.stderr.decode("utf-8", "replace")[-2000:]
@@ -391,7 +395,7 @@ def check_room(own, app):
 def python_program(own, block, name):
     """A block of the README with the endpoint of this test."""
     endpoint = json.dumps(own.endpoint("apps"))
-    block = re.sub(r'ringway\.App\("(\w+)"\)', r'ringway.App("\1", %s)' % endpoint, block)
+    block = re.sub(r'ringway\.App\("(\w+)"', r'ringway.App("\1", %s' % endpoint, block)
     block = block.replace("ringway.Publisher()", f"ringway.Publisher({endpoint})")
     assert endpoint in block, block
     (own.folder.path / f"{name}.py").write_text(block)
@@ -401,7 +405,7 @@ def python_program(own, block, name):
 @case(shared=False, seconds=120)
 def the_code_in_the_readme_for_python_runs():
     blocks = code_blocks(PYTHON / "README.md", "python")
-    assert len(blocks) == 4, blocks
+    assert len(blocks) == 5, blocks  # the last is of keys, below
     routes = [(name, {"path": f"/{name}", "service": name}) for name in ("chat", "slow", "work")]
     with Own(routes=routes) as own:
         chat = python_program(own, blocks[0], "chat")
@@ -423,10 +427,49 @@ def the_code_in_the_readme_for_python_runs():
         assert first.read_close().code == 4000
 
 
-def main():
-    assert ROOT.exists()
-    run()
+class WithKeys(Own):
+    """A broker that asks for keys; those of the READMEs lie in the folder."""
+
+    def __init__(self):
+        super().__init__(routes=[("chat", {"path": "/chat", "service": "chat"})])
+        keys = Keys(self.folder.path / "keys")
+        keys.edge("edge1")
+        keys.app("chat", ["chat"])
+        keys.copy_to("apps/chat.secret", self.folder.path / "chat.secret")
+        keys.copy_to("broker.key", self.folder.path / "broker.key")
+        self.broker_settings["keys"] = keys.folder
+        self.settings["key"] = keys.path("edges/edge1.secret")
+        self.settings["broker_key"] = keys.path("broker.key")
+
+    def wait_worker(self, app):
+        wait_until(lambda: self.broker.metric("ringway_broker_workers") == 1, 15, app.text())
+
+
+@case(shared=False, seconds=60)
+def the_code_for_keys_in_the_readme_for_python_runs():
+    with WithKeys() as own:
+        app = python_program(own, code_blocks(PYTHON / "README.md", "python")[-1], "keys")
+        own.wait_worker(app)
+        client = own.ws("/chat")
+        client.text("hello")
+        assert client.read_text() == "hello"
+
+
+@case(shared=False, seconds=60)
+def the_code_for_keys_in_the_readme_for_c_runs():
+    block = code_blocks(C_README, "c")[-1]
+    assert "key_file" in block, block
+    with WithKeys() as own:
+        source = (
+            f"#include <ringway.h>\n{block}\n"
+            "int main(void)\n{\n"
+            f"    struct rw_app *app = rw_app_new({json.dumps(own.endpoint('apps'))}, \"chat\", "
+            "&options);\n    return app ? rw_app_run(app) : 1;\n}\n")
+        app = own.program([build(own.folder.path, "keys-c", source)], "keys-c")
+        own.wait_worker(app)
+        app.kill()  # it does not catch signals
+        own.programs.remove(app)
 
 
 if __name__ == "__main__":
-    main()
+    run()

@@ -271,6 +271,7 @@ class SendingTest(AppCase):
         self.broker.until(lambda: result.done)
         self.assertFalse(result)
         self.assertFalse(channel.is_open())
+        self.broker.expect("CHECK", CHANNEL)
 
     def test_an_error_of_the_broker_is_in_the_result(self):
         self.broker.errors["SEND"] = "full"
