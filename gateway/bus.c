@@ -214,8 +214,8 @@ static void s_tick(struct bus *self)
         self->endpoint = (self->endpoint + 1) % self->options.endpoint_count;
         s_reconnect(self);
     }
-    bus_monitor_look(&self->monitor, self->now_ms);
-    if (self->state == BUS_AWAY || self->must_greet)
+    if (bus_monitor_look(&self->monitor, self->now_ms) || self->state == BUS_AWAY ||
+        self->must_greet)
         bus_greet(self);
     if (self->state != BUS_JOINED && self->was_joined &&
         self->now_ms - self->away_ms > self->options.orphan_ms)

@@ -72,10 +72,12 @@ void bus_monitor_open(struct bus_monitor *self, void *context, void *socket)
 {
     char name[NAME_ROOM];
     int none = 0;
-    int events = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+    int events = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED |
+                 ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                  ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
     snprintf(name, sizeof name, "inproc://ringway-bus-monitor-%u", self->opened++);
     self->socket = socket;
+    self->lost = false;
     if (zmq_socket_monitor(socket, name, events) < 0)
         return; // only the log is poorer
     self->monitor = zmq_socket(context, ZMQ_PAIR);
@@ -105,16 +107,29 @@ static void s_say(struct bus_monitor *self, uint16_t event, int64_t now_ms)
     log_warn("bus_refused", "reason=\"%s\"", why);
 }
 
-void bus_monitor_look(struct bus_monitor *self, int64_t now_ms)
+/* The next event; false when there is none. */
+static bool s_next(struct bus_monitor *self, uint16_t *event_out)
 {
     uint8_t frame[NAME_ROOM];
-    while (self->monitor) {
-        uint16_t event;
-        if (zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT) < EVENT_SIZE)
-            return;
-        memcpy(&event, frame, sizeof event);
-        if (zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT) < 0)
-            return;
-        s_say(self, event, now_ms);
+    if (zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT) < EVENT_SIZE)
+        return false;
+    memcpy(event_out, frame, sizeof *event_out);
+    return zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT) >= 0;
+}
+
+bool bus_monitor_look(struct bus_monitor *self, int64_t now_ms)
+{
+    bool renewed = false;
+    uint16_t event;
+    while (self->monitor && s_next(self, &event)) {
+        if (event == ZMQ_EVENT_DISCONNECTED) {
+            self->lost = true;
+        } else if (event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+            renewed |= self->lost;
+            self->lost = false;
+        } else {
+            s_say(self, event, now_ms);
+        }
     }
+    return renewed;
 }

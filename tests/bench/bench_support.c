@@ -66,7 +66,14 @@ void bench_load(void)
     bench_line("load before, of the last minute", load[0], "processes");
 }
 
-/* ---- CPU ---- */
+/* ---- clocks ---- */
+
+int64_t bench_now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 double bench_thread_seconds(void)
 {

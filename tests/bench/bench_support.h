@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Prints one comparable line: name, value, unit. */
@@ -14,6 +15,9 @@ int bench_finish(void);
 double bench_median(double *values, size_t count);
 /* What else runs on this machine: a line that says how far the others can be trusted. */
 void bench_load(void);
+
+/* Nanoseconds of CLOCK_MONOTONIC: the same clock for all processes. */
+int64_t bench_now_ns(void);
 
 /* Seconds of CPU of the calling thread. */
 double bench_thread_seconds(void);

@@ -54,11 +54,13 @@ struct s_edge {
     struct s_house *house;
     unsigned number;
     char id[40]; // name.epoch
-    void *records, *beats;
+    void *records, *beats, *monitor;
+    bool lost; // the connection; a new one is not there yet
     enum s_state state;
     char boot[24];
     uint64_t lastc, reported;
     int64_t heard_ms, hello_ms, beat_ms;
+    bool must_greet;
     bool owes_beat; // on the records connection
     bool blocked;   // the records connection takes no more
     bool announcing, synced, told;
@@ -96,10 +98,38 @@ static void *s_dealer(const struct s_house *house)
     return socket;
 }
 
+static void s_watch(struct s_edge *self)
+{
+    static unsigned opened;
+    char name[64];
+    snprintf(name, sizeof name, "inproc://monitor-%u", opened++);
+    self->monitor = zmq_socket(self->house->context, ZMQ_PAIR);
+    if (zmq_socket_monitor(self->records, name,
+                           ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED) != 0 ||
+        zmq_connect(self->monitor, name) != 0)
+        bench_die("monitor");
+}
+
+/* Is there a new connection in place of the first? */
+static bool s_is_renewed(struct s_edge *self)
+{
+    bool renewed = false;
+    uint8_t frame[128];
+    while (zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT) >= 2) {
+        uint16_t event;
+        memcpy(&event, frame, sizeof event);
+        (void)zmq_recv(self->monitor, frame, sizeof frame, ZMQ_DONTWAIT);
+        renewed |= event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED && self->lost;
+        self->lost = event == ZMQ_EVENT_DISCONNECTED;
+    }
+    return renewed;
+}
+
 static void s_connect(struct s_edge *self)
 {
     self->records = s_dealer(self->house);
     self->beats = s_dealer(self->house);
+    s_watch(self);
     self->heard_ms = self->house->now_ms;
 }
 
@@ -120,6 +150,7 @@ static void s_greet(struct s_edge *self)
 {
     char text[RECORD_ROOM];
     struct s_house *house = self->house;
+    self->must_greet = true; // s_tick comes back to it
     if (house->now_ms - self->hello_ms < HELLO_MS)
         return;
     unsigned name = (unsigned)strcspn(self->id, ".");
@@ -128,6 +159,7 @@ static void s_greet(struct s_edge *self)
                         self->boot[0] ? self->boot : "-", self->lastc);
     if (zmq_send(self->records, text, (size_t)size, ZMQ_DONTWAIT) < 0)
         return;
+    self->must_greet = false;
     self->hello_ms = self->heard_ms = house->now_ms;
     self->state = S_GREETING;
 }
@@ -307,7 +339,7 @@ static void s_taken(struct s_edge *self)
     if (self->told)
         return;
     self->told = true;
-    atomic_store(&report->synced_ns, clock_now_ns());
+    atomic_store(&report->synced_ns, bench_now_ns());
     atomic_fetch_add(&report->synced, 1);
     if (self->opened == 0)
         atomic_fetch_add(&report->joined, 1);
@@ -337,7 +369,8 @@ static void s_take(struct s_edge *self, const struct wire_record *record)
     struct wire_text verb = record->token[0];
     struct played_report *report = self->house->report;
     if (wire_is(verb, "WHO")) {
-        s_greet(self);
+        if (self->state != S_GREETING)
+            s_greet(self);
     } else if (wire_is(verb, "WELCOME")) {
         s_welcome(self, record);
     } else if (wire_is(verb, "REJECT")) {
@@ -373,12 +406,14 @@ static void s_receive(struct s_edge *self, void *socket)
 static void s_tick(struct s_edge *self)
 {
     if (self->state != S_AWAY && self->house->now_ms - self->heard_ms > SILENCE_MS) {
+        (void)zmq_socket_monitor(self->records, NULL, 0);
+        (void)zmq_close(self->monitor);
         (void)zmq_close(self->records);
         (void)zmq_close(self->beats);
         s_connect(self);
         self->state = S_AWAY;
     }
-    if (self->state == S_AWAY)
+    if (s_is_renewed(self) || self->state == S_AWAY || self->must_greet)
         s_greet(self);
     s_beat(self);
 }

@@ -76,7 +76,7 @@ static void s_count(struct played_workers *self, struct wire_text verb, long ind
         self->adopted[index] = true;
     } else if (wire_is(verb, "CLOSE")) {
         self->closed += s_add(&self->closes[index]);
-        self->close_ns = clock_now_ns();
+        self->close_ns = bench_now_ns();
     }
 }
 

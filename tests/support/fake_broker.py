@@ -39,6 +39,21 @@ class FakeBroker:
         self.socket.close()
         self.context.term()
 
+    def cut(self):
+        """Every connection breaks; new ones are taken on the same port."""
+        self.socket.close()
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.setsockopt(zmq.LINGER, 0)
+        end = time.monotonic() + scaled(5)
+        while True:  # the port is free when ZeroMQ's thread has closed it
+            try:
+                self.socket.bind(self.endpoint)
+                break
+            except zmq.ZMQError:
+                assert time.monotonic() < end, f"{self.endpoint} stays in use"
+                time.sleep(0.01)
+        self.records = None
+
     def __enter__(self):
         return self
 

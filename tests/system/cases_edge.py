@@ -264,6 +264,18 @@ def a_silent_broker_is_left_and_another_connection_made():
 
 
 @case()
+def after_a_new_connection_the_edge_greets_without_being_asked():
+    with Edge() as edge:
+        edge.broker.sync()
+        for _ in range(3):
+            mark = edge.broker.mark()
+            edge.broker.cut()
+            # Silence would be noticed after 5 s only, and this broker says nothing.
+            edge.broker.wait_for("HELLO", seconds=3, after=mark)
+            edge.broker.sync(after=mark)
+
+
+@case()
 def heartbeats_on_the_second_connection_keep_a_busy_first_one():
     with Edge() as own:
         broker = own.broker
