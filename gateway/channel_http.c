@@ -407,7 +407,8 @@ static bool s_has_worker(const struct http_carried *self)
     return self->channel->service && self->channel->service->has_worker;
 }
 
-void channel_http_hold(struct http_carried *self)
+/* since_ms: from when on it has waited for a worker. */
+static void s_hold(struct http_carried *self, int64_t since_ms)
 {
     const struct gateway_settings *settings = self->host->settings;
     int64_t open_ms = s_timeout(self->route->open_timeout_ms, settings->open_timeout_ms);
@@ -420,16 +421,25 @@ void channel_http_hold(struct http_carried *self)
         return;
     }
     timer_stop(&self->host->loop->timers, &self->timer);
-    int64_t wait_ms = opening ? open_ms : answer_ms;
+    bool lacks_worker = opening && !self->is_topic && !decides;
+    int64_t due_ms = lacks_worker ? since_ms + open_ms
+                                  : self->began_ms + (opening ? open_ms : answer_ms);
     if (opening || answer_ms > 0)
-        timer_start(&self->host->loop->timers, &self->timer, self->began_ms + wait_ms);
+        timer_start(&self->host->loop->timers, &self->timer, due_ms);
 }
 
+void channel_http_hold(struct http_carried *self)
+{
+    s_hold(self, self->began_ms);
+}
+
+/* A request may have been held for long when its service loses its last worker, or the
+ * broker starts anew and does not know the workers yet: one that comes soon has time. */
 static void s_flow(struct channel *channel)
 {
     struct http_carried *self = channel->carried;
     if (self->stage == HTTP_HELD)
-        channel_http_hold(self);
+        s_hold(self, self->host->loop->now_ms);
 }
 
 static void s_comment(struct http_carried *self)

@@ -327,6 +327,27 @@ def a_flow_that_is_not_repeated_is_forgotten():
         assert 2.5 < time.monotonic() - began < scaled(6), time.monotonic() - began
 
 
+@case()
+def a_request_that_was_held_for_long_waits_for_a_worker_like_a_new_one():
+    with Edge(open_timeout="1s", answer_timeout="0s") as own:
+        broker = own.broker
+        broker.sync()
+        broker.say("FLOW", "0", "default", "1")
+        client = HttpClient(own.gateway.address)
+        own.clients.append(client)
+        client.request("GET", "/held")
+        chan = broker.wait_for("OPEN").tokens[0]
+        broker.hears_nothing("CLOSE", 1.5)  # longer than it may wait for a worker
+        broker.say("FLOW", "0", "default", "0")
+        broker.hears_nothing("CLOSE", 0.5)
+        broker.say("FLOW", "0", "default", "1")
+        broker.hears_nothing("CLOSE", 1.0)
+        broker.say("FLOW", "0", "default", "0")
+        closed = broker.wait_for("CLOSE", 3)
+        assert closed.tokens[0] == chan and closed.options.get("code") == "503", closed
+        assert client.read_response().status == 503
+
+
 # A line that is slow
 
 

@@ -468,7 +468,8 @@ def a_body_that_the_worker_does_not_want_is_read_or_the_connection_closes(ctx):
     client.send(raw(f"POST {target} HTTP/1.1", "Host: a", f"Content-Length: {LIMIT}"))
     client.send(b"x" * 100_000)
     event = ctx.main.wait_open(target)
-    ctx.main.respond(event.chan, 403, TEXT, b"no")
+    no = head_payload(TEXT, b"no")  # and it is there before the rest of the body
+    assert ctx.main.ask_send(event.chan, no, status=403, close=1).verb == "OK"
     writer = Background(_push, client, b"x" * (LIMIT - 100_000))
     response = client.read_response()
     assert response.status == 403 and response.body == b"no"

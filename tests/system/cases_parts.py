@@ -145,7 +145,8 @@ def channels_outlive_a_restart_of_the_broker():
         wait_until(send, 15, "a send to be taken")
         assert client.read_text() == "back"
         own.main.respond(request.chan, 200, TEXT, b"survived")
-        assert held.read_response().body == b"survived"
+        response = held.read_response()
+        assert response.body == b"survived", (response, own.edge.log()[-1500:])
         client.close_cleanly()
         assert own.main.wait_close(event.chan, 10).status == 1000
         assert len(own.main.find("CLOSE", event.chan)) == 1
