@@ -64,6 +64,10 @@ class Dispatcher:
             self._discard(channel)
         return channel
 
+    def is_busy(self):
+        """Is a handler at work that has not returned for good?"""
+        return bool(self._tasks)
+
     def cancel(self):
         """The application ends: what is under way is not acknowledged."""
         for task in list(self._tasks):

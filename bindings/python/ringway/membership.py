@@ -157,7 +157,8 @@ class Membership:
     def _finish_leave(self, now):
         self._finishing = [channel for channel in self._finishing if channel.is_busy()]
         channels = [*self.channels.values(), *self._finishing]
-        busy = len(self._commands) or any(channel.is_busy() for channel in channels)
+        busy = (len(self._commands) or self._dispatcher.is_busy()
+                or any(channel.is_busy() for channel in channels))
         left = self._left or not self._connection.is_up
         if (left and not busy) or now >= self._leave_by:
             self._set_stopped()

@@ -155,6 +155,29 @@ class CoroutinesTest(AppCase):
         self.broker.expect("ACK", tag)
         self.assertEqual(self.events, [(True, True)])
 
+    def test_a_coroutine_that_is_under_way_is_finished_before_the_end(self):
+        self.start(on_message=self.message)
+        self.open(carrier="ws")
+        self.begin("a")
+        self.wait_begin("a")
+        self.app.stop()
+        self.broker.expect("LEAVE", "test")  # and LEFT at once, as after a broken connection
+        self.broker.expect("LEAVE", "test")
+        self.assertTrue(self.thread.is_alive())
+        self.gates.open("a")
+        self.broker.until(lambda: not self.thread.is_alive())
+        self.assertEqual(self.events, [("begin", "a"), ("end", "a")])
+
+    def test_a_coroutine_that_takes_longer_than_the_grace_is_not_acknowledged(self):
+        self.start(on_message=self.message)
+        self.open(carrier="ws")
+        tag, = self.begin("a")
+        self.wait_begin("a")
+        self.app.stop(grace=0.2)
+        self.broker.until(lambda: not self.thread.is_alive())
+        self.assertNotIn(tag, [r.tokens[-1] for r in self.broker.seen if r.verb != "LEAVE"])
+        self.assertEqual(self.events, [("begin", "a")])
+
     def test_other_handlers_may_be_coroutines_too(self):
         async def ready(app):
             await asyncio.sleep(0)
