@@ -173,6 +173,14 @@ struct edge *permit_target(struct core *core, const struct authority *authority,
 void permit_deny(struct core *core, const struct authority *authority,
                  struct wire_text verb, struct wire_text subject);
 
+/* hold.c: a command for channels of an edge that has not announced them, by a key that
+ * does not have every service, waits.  False: it is not one. */
+bool hold_request(const struct request *request);
+/* Takes what waits for the edge. */
+void hold_take(struct edge *edge, struct link *out);
+/* Carries it out, in its order; the edge has announced everything, or is gone. */
+void hold_release(struct core *core, struct link *held);
+
 /* tap_record.c: what watchers see. */
 void tap_event(struct core *core, const struct channel *channel,
                const struct wire_header *header, struct wire_text payload);

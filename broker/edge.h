@@ -38,7 +38,9 @@ struct edge {
     struct link closed;    // those whose last acknowledgement is on its way
     struct link interests; // topics that it wants
     struct link lost;      // those of them that lost publications
-    struct table asks;     // c -> question
+    struct link held;      // commands that wait until it has announced everything
+    size_t held_count, held_bytes;
+    struct table asks; // c -> question
     size_t ask_count;
     uint64_t unsure_c; // answers to commands up to this may have been lost
     int64_t unsure_ms; // when they are given up; 0: there are none

@@ -293,7 +293,7 @@ void edge_life_pulse(struct core *core, const struct address *from,
 
 void edge_life_bury(struct core *core, struct edge *edge)
 {
-    struct link *first;
+    struct link *first, held;
     s_arrived(core, edge);
     core->stats.lost_edges++;
     fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
@@ -302,5 +302,7 @@ void edge_life_bury(struct core *core, struct edge *edge)
     edge_detach(edge);
     while ((first = list_first(&edge->channels)))
         dispatch_orphan(core, list_item(first, struct channel, of_edge));
+    hold_take(edge, &held);
     edge_destroy(&edge);
+    hold_release(core, &held);
 }

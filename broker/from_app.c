@@ -315,6 +315,13 @@ static void s_bad(struct request *request, enum core_drop why, const char *code,
         answer_error(request, key, code, text);
 }
 
+/* Is it not known yet what the sender may do to the channel? */
+static bool s_waits(const struct request *request, enum permit need)
+{
+    return (need == PERMIT_CHANNELS || need == PERMIT_CHANNEL_AND_TOPIC) &&
+           hold_request(request);
+}
+
 static void s_take(struct request *request)
 {
     const struct wire_record *record = request->record;
@@ -328,7 +335,7 @@ static void s_take(struct request *request)
             s_bad(request, CORE_DROP_SYNTAX, "syntax", "a token is missing");
         else if (!verb->plain && !request->from->peer)
             core_dropped(request->core, CORE_DROP_VERB);
-        else if (permit_request(request, verb->need))
+        else if (permit_request(request, verb->need) && !s_waits(request, verb->need))
             verb->take(request);
         return;
     }

@@ -280,6 +280,9 @@ static void s_synced(const struct from *from)
         if (channel->unseen)
             dispatch_orphan(from->core, channel);
     }
+    struct link held;
+    hold_take(edge, &held);
+    hold_release(from->core, &held);
 }
 
 static void s_tsub(const struct from *from)

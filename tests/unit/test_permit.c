@@ -153,15 +153,80 @@ START_TEST(a_channel_that_is_not_known_is_gone_for_a_limited_key)
 }
 END_TEST
 
-START_TEST(while_an_edge_announces_a_limited_key_is_told_nothing)
+/* Edge e2 is there, and has not announced anything. */
+static void s_greet_second_edge(void)
 {
     rig_edge(s_rig, 9, "HELLO e2 " EPOCH " - 0 proto=RW/1");
     rig_forget(s_rig);
+}
+
+START_TEST(while_an_edge_announces_commands_of_a_limited_key_wait_in_their_order)
+{
+    static const uint8_t envelope[] = {1, 'x', 0};
+    const struct address enveloped = {.peer = LIMITED,
+                                      .envelope = envelope,
+                                      .envelope_size = sizeof envelope,
+                                      .authority = &s_limited};
+    s_greet_second_edge();
+    s_say(LIMITED, &s_limited, "SEND " CH2("1") " id=1\none\n1");
+    core_from_app(s_rig->core, &enveloped, s_text("SEND " CH2("2") "\nsecret"));
+    core_from_publisher(s_rig->core, &s_limited, s_text("channel/" CH2("1") "/send"),
+                        s_text("two"));
+    rig_edge(s_rig, 9, "ADOPT " CH2("1") " 1 chat - 0 ws=1\n{}");
+    rig_edge(s_rig, 9, "ADOPT " CH2("2") " 1 game - 0 ws=1\n{}");
+    s_say(LIMITED, &s_limited, "SEND " CH("1") "," CH2("1") " id=3\nthree");
+    rig_expect_no(s_rig, "edge 9 SEND *");
+    rig_expect_no(s_rig, "app 1 *");
+    rig_edge(s_rig, 9, "SYNCED");
+    rig_expect(s_rig, "edge 9 SEND * " CH2("1") " *|one|1");
+    rig_expect(s_rig, "app 1 enveloped ERR " CH2("2") " - - denied|*");
+    rig_expect(s_rig, "edge 9 SEND * " CH2("1") "|two");
+    rig_expect(s_rig, "edge 9 SEND * " CH2("1") " *|three");
+    ck_assert_int_eq(s_denied(), 1);
+}
+END_TEST
+
+START_TEST(commands_that_waited_for_an_edge_that_dies_are_answered)
+{
+    s_greet_second_edge();
+    s_say(LIMITED, &s_limited, "SEND " CH2("1") " id=1\nhi");
+    rig_edge(s_rig, 9, "BYE");
+    rig_expect(s_rig, "app 1 ERR " CH2("1") " - 1 gone*");
+    rig_expect_no(s_rig, "edge 9 SEND *");
+}
+END_TEST
+
+START_TEST(commands_wait_for_an_edge_that_did_not_come_yet)
+{
     s_say(LIMITED, &s_limited, "SEND " CH2("1") " id=1\nhi");
     rig_expect_no(s_rig, "*");
+    rig_edge(s_rig, 9, "HELLO e2 " EPOCH " - 0 proto=RW/1");
     rig_edge(s_rig, 9, "ADOPT " CH2("1") " 1 chat - 0 ws=1\n{}");
-    s_say(LIMITED, &s_limited, "SEND " CH2("1") " id=1\nhi");
+    rig_edge(s_rig, 9, "SYNCED");
     rig_expect(s_rig, "edge 9 SEND * " CH2("1") " *|hi");
+}
+END_TEST
+
+START_TEST(so_many_commands_wait_and_no_more)
+{
+    static char big[4 * 1024 * 1024];
+    int size = snprintf(big, sizeof big, "SEND " CH2("1") " id=9\n");
+    memset(big + size, 'x', sizeof big - (size_t)size);
+    s_greet_second_edge();
+    for (int count = 0; count < 10000; count++)
+        s_say(LIMITED, &s_limited, "CLOSE " CH2("1"));
+    rig_expect_no(s_rig, "*");
+    s_say(LIMITED, &s_limited, "CLOSE " CH2("1"));
+    rig_expect(s_rig, "app 1 ERR " CH2("1") " - - full|*");
+    rig_edge(s_rig, 9, "BYE");
+    rig_edge(s_rig, 9, "HELLO e2 fedcba9876543210 - 0 proto=RW/1");
+    rig_forget(s_rig);
+    memcpy(big, "SEND e2.fedcba9876543210.1", 26);
+    const struct address from = {.peer = LIMITED, .authority = &s_limited};
+    for (int count = 0; count < 5; count++)
+        core_from_app(s_rig->core, &from, (struct wire_text){big, sizeof big});
+    rig_expect(s_rig, "app 1 ERR e2.fedcba9876543210.1 - 9 full|*");
+    ck_assert_int_eq(rig_count(s_rig, "*"), 0);
 }
 END_TEST
 
@@ -264,7 +329,11 @@ int main(void)
     tcase_add_test(tests, without_an_id_a_denied_record_has_no_answer);
     tcase_add_test(tests, the_plain_ports_are_limited_like_the_other_ones);
     tcase_add_test(tests, a_channel_that_is_not_known_is_gone_for_a_limited_key);
-    tcase_add_test(tests, while_an_edge_announces_a_limited_key_is_told_nothing);
+    tcase_add_test(tests,
+                   while_an_edge_announces_commands_of_a_limited_key_wait_in_their_order);
+    tcase_add_test(tests, commands_that_waited_for_an_edge_that_dies_are_answered);
+    tcase_add_test(tests, commands_wait_for_an_edge_that_did_not_come_yet);
+    tcase_add_test(tests, so_many_commands_wait_and_no_more);
     tcase_add_test(tests, an_application_has_no_right_by_the_key_of_an_edge);
     tcase_add_test(tests, an_edge_may_have_the_names_of_its_key_only);
     tcase_add_test(tests, an_application_is_no_edge);

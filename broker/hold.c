@@ -1,0 +1,134 @@
+/* Commands of limited keys for an edge that has not announced its channels: the broker
+ * does not know yet which service they are of, so they wait, in their order. */
+#include "broker/core_state.h"
+
+#include "common/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    HOLD_COMMANDS = 10000,         // of each edge
+    HOLD_BYTES = 16 * 1024 * 1024, // of them
+};
+
+struct held {
+    struct link order;
+    uint64_t peer;
+    const struct authority *authority;
+    struct blob *envelope, *frame; // envelope may be NULL
+};
+
+/* Header and payload as they came. */
+static struct blob *s_write(const struct wire_record *record)
+{
+    struct wire_header header;
+    wire_begin(&header, "");
+    header.size = 0;
+    for (size_t at = 0; at < record->count; at++) {
+        if (at)
+            header.text[header.size++] = ' ';
+        memcpy(header.text + header.size, record->token[at].data, record->token[at].size);
+        header.size += record->token[at].size;
+    }
+    size_t size = header.size + (record->has_payload ? 1 + record->payload_size : 0);
+    struct blob *blob = blob_new(NULL, size);
+    if (!blob)
+        return NULL;
+    memcpy(blob->data, header.text, header.size);
+    if (record->has_payload) {
+        blob->data[header.size] = '\n';
+        memcpy(blob->data + header.size + 1, record->payload, record->payload_size);
+    }
+    return blob;
+}
+
+static void s_free(struct held *held)
+{
+    blob_unref(&held->envelope);
+    blob_unref(&held->frame);
+    free(held);
+}
+
+/* The first edge of a command's channels that has yet to announce them. */
+static struct edge *s_edge(const struct request *request)
+{
+    struct wire_text list = request->record->token[1];
+    for (bool more = true; more;) {
+        struct wire_text id = answer_first(list);
+        struct edge *edge =
+            channel_id_is_valid(id) ? edge_life_expect(request->core, id) : NULL;
+        if (edge && !edge->synced)
+            return edge;
+        more = id.size < list.size;
+        list.data += id.size + more;
+        list.size -= id.size + more;
+    }
+    return NULL;
+}
+
+static void s_keep(struct edge *edge, const struct request *request, struct blob *frame)
+{
+    const struct address *from = request->from;
+    struct held *held = mem_new(struct held);
+    list_init(&held->order);
+    held->peer = from->peer;
+    held->authority = from->authority;
+    held->frame = frame;
+    if (from->envelope_size)
+        held->envelope = blob_new(from->envelope, from->envelope_size);
+    list_append(&edge->held, &held->order);
+    edge->held_count++;
+    edge->held_bytes += frame->size;
+}
+
+bool hold_request(const struct request *request)
+{
+    if (authority_has_every_service(request->from->authority))
+        return false;
+    struct edge *edge = s_edge(request);
+    if (!edge)
+        return false;
+    struct blob *frame =
+        edge->held_count < HOLD_COMMANDS &&
+                edge->held_bytes + request->record->payload_size < HOLD_BYTES
+            ? s_write(request->record)
+            : NULL;
+    if (frame) {
+        s_keep(edge, request, frame);
+        return true;
+    }
+    core_dropped(request->core, CORE_DROP_TARGET);
+    answer_error_always(request, answer_first(request->record->token[1]), "full",
+                        "too many commands wait for the edge");
+    return true;
+}
+
+void hold_take(struct edge *edge, struct link *out)
+{
+    struct link *first;
+    list_init(out);
+    while ((first = list_first(&edge->held))) {
+        list_remove(first);
+        list_append(out, first);
+    }
+    edge->held_count = edge->held_bytes = 0;
+}
+
+void hold_release(struct core *core, struct link *held)
+{
+    struct link *first;
+    while ((first = list_first(held))) {
+        struct held *next = list_item(first, struct held, order);
+        struct address from = {.peer = next->peer, .authority = next->authority};
+        struct wire_record record;
+        list_remove(first);
+        if (next->envelope) {
+            from.envelope = next->envelope->data;
+            from.envelope_size = next->envelope->size;
+        }
+        int result = wire_read(next->frame->data, next->frame->size, &record);
+        from_app(core, &from, &record, result);
+        s_free(next);
+    }
+}
