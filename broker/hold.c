@@ -106,23 +106,18 @@ bool hold_request(const struct request *request)
 
 void hold_take(struct edge *edge, struct link *out)
 {
-    struct link *first;
     list_init(out);
-    while ((first = list_first(&edge->held))) {
-        list_remove(first);
-        list_append(out, first);
-    }
+    while (!list_is_empty(&edge->held))
+        list_append(out, list_pop(&edge->held));
     edge->held_count = edge->held_bytes = 0;
 }
 
 void hold_release(struct core *core, struct link *held)
 {
-    struct link *first;
-    while ((first = list_first(held))) {
-        struct held *next = list_item(first, struct held, order);
+    while (!list_is_empty(held)) {
+        struct held *next = list_item(list_pop(held), struct held, order);
         struct address from = {.peer = next->peer, .authority = next->authority};
         struct wire_record record;
-        list_remove(first);
         if (next->envelope) {
             from.envelope = next->envelope->data;
             from.envelope_size = next->envelope->size;

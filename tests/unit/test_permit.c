@@ -221,7 +221,8 @@ START_TEST(so_many_commands_wait_and_no_more)
     rig_edge(s_rig, 9, "BYE");
     rig_edge(s_rig, 9, "HELLO e2 fedcba9876543210 - 0 proto=RW/1");
     rig_forget(s_rig);
-    memcpy(big, "SEND e2.fedcba9876543210.1", 26);
+    size = snprintf(big, sizeof big, "SEND e2.fedcba9876543210.1 id=9\n");
+    big[size] = 'x';
     const struct address from = {.peer = LIMITED, .authority = &s_limited};
     for (int count = 0; count < 5; count++)
         core_from_app(s_rig->core, &from, (struct wire_text){big, sizeof big});
