@@ -131,6 +131,11 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
         .ring_records = (size_t)conf_number(conf, "ring-records"),
         .ring_bytes = (size_t)conf_number(conf, "ring-bytes"),
         .topics = (size_t)conf_number(conf, "max-topics"),
+        .edges = (size_t)conf_number(conf, "max-edges"),
+        .workers = (size_t)conf_number(conf, "max-workers"),
+        .services = (size_t)conf_number(conf, "max-services"),
+        .closes = (size_t)conf_number(conf, "max-waiting-closes"),
+        .answers = (size_t)conf_number(conf, "max-answers"),
         .boot = clock_random_u64(),
     };
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};
@@ -309,10 +314,13 @@ static void s_log(struct broker *self, const struct core_stats *stats)
 {
     const struct core_stats *seen = &self->seen;
     if (stats->edges != seen->edges || stats->lost_edges != seen->lost_edges)
-        log_info("edges", "edges=%llu lost=%llu", (unsigned long long)stats->edges,
+        log_info("edges", "edges=%llu left=%llu lost=%llu",
+                 (unsigned long long)stats->edges, (unsigned long long)stats->left_edges,
                  (unsigned long long)stats->lost_edges);
     if (stats->workers != seen->workers || stats->lost_workers != seen->lost_workers)
-        log_info("workers", "workers=%llu lost=%llu", (unsigned long long)stats->workers,
+        log_info("workers", "workers=%llu left=%llu lost=%llu",
+                 (unsigned long long)stats->workers,
+                 (unsigned long long)stats->left_workers,
                  (unsigned long long)stats->lost_workers);
     if (stats->pauses != seen->pauses)
         log_warn("paused", "pauses=%llu", (unsigned long long)stats->pauses);

@@ -22,8 +22,9 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     fence_init(&self->fence);
     fence_init(&self->told);
     list_init(&self->failed);
+    list_init(&self->owed);
     topics_init(&self->topics, settings->topics);
-    replies_init(&self->replies);
+    replies_init(&self->replies, settings->answers);
     throttle_init(&self->who, CORE_WHO_MS);
     self->acks = mem_alloc(CORE_ACKS_BYTES);
     return self;
@@ -185,6 +186,12 @@ bool core_is_behind(const struct core *self)
     return false;
 }
 
+static void s_lose_edge(struct core *self, struct edge *edge)
+{
+    self->stats.lost_edges++;
+    edge_life_bury(self, edge);
+}
+
 static void s_tick_edges(struct core *self)
 {
     struct wire_header header;
@@ -196,7 +203,7 @@ static void s_tick_edges(struct core *self)
         next = edge_after(edge);
         command_expire(self, edge);
         if (edge->heard_ms + self->settings.edge_lease_ms < self->now_ms)
-            edge_life_bury(self, edge);
+            s_lose_edge(self, edge);
         else
             edge_say(edge, &header);
     }
@@ -264,18 +271,19 @@ static void s_tick_names(struct core *self)
     }
 }
 
-/* A CLOSE that the broker owes and nobody fetches. */
-static void s_expire_closes(struct core *self, struct service *service)
+/* CLOSEs that the broker owes and nobody fetches. */
+static void s_expire_closes(struct core *self)
 {
-    struct link *at = list_first(&service->unbound), *next;
-    for (; at && self->orphans; at = next) {
-        next = list_after(&service->unbound, at);
-        struct channel *channel = list_item(at, struct channel, place);
+    struct link *first;
+    while ((first = list_first(&self->owed))) {
+        struct channel *channel = list_item(first, struct channel, of_edge);
+        struct member *member = channel->member;
         bool old = channel->until_ms + CORE_CLOSE_MS < self->now_ms;
-        if (!channel->edge && (old || self->orphans > CORE_CLOSES_MAX))
-            dispatch_forget(self, channel);
-        else
-            break;
+        if (!old && self->orphans <= self->settings.closes)
+            return;
+        dispatch_forget(self, channel);
+        if (member)
+            dispatch_left(self, member);
     }
 }
 
@@ -284,7 +292,6 @@ static void s_tick_services(struct core *self)
     struct service *service = service_first(&self->services), *next;
     for (; service; service = next) {
         next = service_after(service);
-        s_expire_closes(self, service);
         bool unused = service->channel_count == 0 && list_is_empty(&service->members);
         if (unused && service->used_ms + CORE_SERVICE_MS < self->now_ms) {
             service_destroy(&self->services, &service);
@@ -303,6 +310,7 @@ void core_tick(struct core *self)
     s_reap(self);
     s_tick_workers(self);
     s_tick_names(self);
+    s_expire_closes(self);
     s_tick_services(self);
     s_reap(self);
     fence_expire(&self->fence, self->now_ms);

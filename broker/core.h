@@ -17,6 +17,9 @@ struct core_settings {
     int64_t edge_lease_ms, worker_lease_ms, ack_timeout_ms;
     size_t ring_records, ring_bytes; // of each edge
     size_t topics;                   // positions that are kept
+    size_t edges, workers, services; // at a time
+    size_t closes;                   // that wait for a worker
+    size_t answers;                  // that are remembered
     uint64_t boot;                   // random, new for each life
 };
 
@@ -38,7 +41,8 @@ enum core_drop {
 
 struct core_stats {
     uint64_t events, commands, publications, acks, resends, joins, hellos;
-    uint64_t lost_edges, lost_workers, pauses, lost_publications;
+    uint64_t lost_edges, lost_workers, left_edges, left_workers;
+    uint64_t pauses, lost_publications;
     uint64_t dropped[CORE_DROPS];
     /* Of the present moment, filled in by core_measure. */
     uint64_t edges, workers, services, channels, parked, topics, answers;

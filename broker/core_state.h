@@ -14,17 +14,16 @@
 #define CORE_PROTOCOL "RW/1"
 
 enum {
-    CORE_PAUSE_MS = 1500,      // a longer turn is a pause of our own
-    CORE_WHO_MS = 200,         // one WHO to each peer in this time
-    CORE_NAME_MS = 3000,       // channels wait so long for their named worker
-    CORE_UNSURE_MS = 30000,    // an answer that may be lost is given up
-    CORE_AVOID_MS = 1000,      // a refused channel stays away from the worker
-    CORE_FENCE_MS = 120000,    // a dead epoch is refused
-    CORE_TOLD_MS = 600000,     // a channel whose end one worker knows, others do not
-    CORE_SERVICE_MS = 60000,   // an unused service is forgotten
-    CORE_CLOSE_MS = 86400000,  // a CLOSE waits so long for a worker
-    CORE_CLOSES_MAX = 1000000, // so many do
-    CORE_ACKS_BYTES = 65536,   // lines in one ACK record
+    CORE_PAUSE_MS = 1500,     // a longer turn is a pause of our own
+    CORE_WHO_MS = 200,        // one WHO to each peer in this time
+    CORE_NAME_MS = 3000,      // channels wait so long for their named worker
+    CORE_UNSURE_MS = 30000,   // an answer that may be lost is given up
+    CORE_AVOID_MS = 1000,     // a refused channel stays away from the worker
+    CORE_FENCE_MS = 120000,   // a dead epoch is refused
+    CORE_TOLD_MS = 600000,    // a channel whose end one worker knows, others do not
+    CORE_SERVICE_MS = 60000,  // an unused service is forgotten
+    CORE_CLOSE_MS = 86400000, // a CLOSE waits so long for a worker
+    CORE_ACKS_BYTES = 65536,  // lines in one ACK record
 };
 
 struct core {
@@ -45,8 +44,9 @@ struct core {
     struct topics topics;
     struct replies replies;
     struct throttle who;
-    size_t orphans;  // channels whose edge is dead
-    size_t finished; // channels whose CLOSE is processed
+    size_t orphans;   // channels whose edge is dead
+    struct link owed; // they, oldest first
+    size_t finished;  // channels whose CLOSE is processed
     bool tapped;
     struct core_stats stats;
     struct core_denied denied; // the newest record that was

@@ -20,7 +20,7 @@ void dispatch_flow(struct core *core, const struct service *service)
 struct service *dispatch_get_service(struct core *core, struct wire_text name)
 {
     struct service *service = service_find(&core->services, name);
-    if (service || table_count(&core->services) >= SERVICES_MAX)
+    if (service || table_count(&core->services) >= core->settings.services)
         return service;
     service = service_new(&core->services, name);
     service->used_ms = core->now_ms;
@@ -210,6 +210,7 @@ void dispatch_orphan(struct core *core, struct channel *channel)
     channel->edge->channel_count--;
     channel->edge = NULL;
     core->orphans++;
+    list_append(&core->owed, &channel->of_edge);
     if (channel->finished || !channel->delivered) {
         dispatch_forget(core, channel);
         return;
@@ -254,7 +255,10 @@ void dispatch_bury(struct core *core, struct worker *worker)
     size_t count = 0;
     struct link *first;
     struct worker_name *name = s_is_hung(core, worker) ? NULL : worker->name;
-    core->stats.lost_workers++;
+    if (worker->member_count > 0)
+        core->stats.lost_workers++;
+    else
+        core->stats.left_workers++; // in order, after its LEFT
     if (worker->name)
         worker->name->until_ms = core->now_ms + CORE_NAME_MS;
     list_remove(&worker->failed);

@@ -14,7 +14,6 @@
 #include <stdbool.h>
 
 enum {
-    EDGES_MAX = 10000,
     EDGES_EXPECTED_MAX = 1000, // that commands wait for
     EDGE_ID_MAX = 64 + 1 + 16, // name.epoch
     EDGE_ASKS_MAX = 100000,    // commands whose answer is awaited

@@ -114,7 +114,7 @@ static void s_welcome(struct core *core, struct edge *edge, bool resume)
 static struct edge *s_meet(struct core *core, const char *id, size_t size)
 {
     struct edge *edge = edge_find(&core->edges, id, size);
-    if (edge || core->edges.count >= EDGES_MAX)
+    if (edge || core->edges.count >= core->settings.edges)
         return edge;
     edge = edge_new(&core->edges, id, size);
     command_ring_init(&edge->ring, core->settings.ring_records,
@@ -295,7 +295,6 @@ void edge_life_bury(struct core *core, struct edge *edge)
 {
     struct link *first, held;
     s_arrived(core, edge);
-    core->stats.lost_edges++;
     fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
     command_abandon(core, edge);
     publish_abandon(core, edge);

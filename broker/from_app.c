@@ -88,7 +88,7 @@ static const char *s_check_join(const struct request *request,
              (worker->name->size != name.size ||
               memcmp(worker->name->text, name.data, name.size) != 0))
         *why = "name: this worker has another one";
-    else if (!worker && core->workers.count >= WORKERS_MAX)
+    else if (!worker && core->workers.count >= core->settings.workers)
         *why = "workers: too many";
     if (**why)
         return "value";

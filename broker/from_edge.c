@@ -306,6 +306,7 @@ static void s_answer(const struct from *from)
 
 static void s_bye(const struct from *from)
 {
+    from->core->stats.left_edges++;
     edge_life_bury(from->core, from->edge);
 }
 

@@ -136,6 +136,7 @@ static void s_check_edges(struct core *core)
         if (authority_has_edge(edge->authority, name))
             continue;
         permit_deny(core, edge->authority, answer_key("HELLO"), name);
+        core->stats.lost_edges++;
         edge_life_bury(core, edge);
     }
 }

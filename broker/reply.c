@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-void replies_init(struct replies *self)
+void replies_init(struct replies *self, size_t limit)
 {
-    *self = (struct replies){.count = 0};
+    *self = (struct replies){.limit = limit};
     list_init(&self->remembered);
 }
 
@@ -153,7 +153,7 @@ void question_close(struct replies *self, struct question **self_p, int64_t now_
     question->answered = true;
     question->answered_ms = now_ms;
     list_append(&self->remembered, &question->order);
-    if (++self->count > REPLIES_REMEMBERED)
+    if (++self->count > self->limit)
         s_forget_oldest(self);
 }
 

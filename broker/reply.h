@@ -11,9 +11,8 @@
 #include <stdbool.h>
 
 enum {
-    REPLY_ID_MAX = 128,          // bytes of an id=
-    REPLIES_REMEMBERED = 100000, // answers
-    REPLY_REMEMBER_MS = 600000,  // for how long
+    REPLY_ID_MAX = 128,         // bytes of an id=
+    REPLY_REMEMBER_MS = 600000, // for how long
     REPLY_CODE_MAX = 32,
     REPLY_WHY_MAX = 256, // bytes of an explanation that are passed on
 };
@@ -51,9 +50,10 @@ struct replies {
     struct table by_key;
     struct link remembered;
     size_t count; // of the remembered
+    size_t limit; // of them; the oldest is forgotten beyond
 };
 
-void replies_init(struct replies *self);
+void replies_init(struct replies *self, size_t limit);
 void replies_clear(struct replies *self);
 void replies_expire(struct replies *self, int64_t now_ms);
 

@@ -9,7 +9,6 @@
 #include <stdbool.h>
 
 enum {
-    SERVICES_MAX = 10000,
     SERVICE_NAME_MAX = 64,
 };
 

@@ -12,7 +12,6 @@ struct service;
 struct worker;
 
 enum {
-    WORKERS_MAX = 100000,
     WORKER_SERVICES_MAX = 64,
     WORKER_WINDOW = 64,        // when JOIN does not say
     WORKER_WINDOW_MAX = 10000, // deliveries

@@ -318,8 +318,11 @@ static void s_count_try(struct channel *channel, uint64_t tried)
         return;
     if (channel->carried)
         channel->carrier->end(channel, poison ? "poison" : "worker-lost");
-    if (poison || lost_open)
-        channel_acked(channel, lost_open && !poison ? 1 : tried);
+    /* Its CLOSE is never given up: a client that went may have had it behind the poison.
+     */
+    if (events->last->verb == EVENT_CLOSE && tried >= events->last->seq)
+        tried = events->last->seq - 1;
+    channel_acked(channel, lost_open && !poison ? 1 : tried);
 }
 
 /* The next worker cannot go on with it.  Parts of a body say nothing to who lacks the

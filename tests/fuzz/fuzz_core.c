@@ -258,6 +258,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .ring_records = 8,
                                            .ring_bytes = 4096,
                                            .topics = 4,
+                                           .edges = 100,
+                                           .workers = 1000,
+                                           .services = 100,
+                                           .closes = 10000,
+                                           .answers = 1000,
                                            .boot = 42};
     const struct output output = {&script, s_to_edge, s_to_app, s_to_tap};
     script.core = core_new(&settings, &output, script.now_ms);

@@ -269,6 +269,11 @@ void sim_start_broker(struct sim *self)
         .ring_records = self->ring,
         .ring_bytes = 1 << 20,
         .topics = 100,
+        .edges = 100,
+        .workers = 1000,
+        .services = 100,
+        .closes = 10000,
+        .answers = 1000,
         .boot = (uint64_t)sim_draw(self, UINT32_MAX) << 32 | sim_draw(self, UINT32_MAX),
     };
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};

@@ -216,6 +216,27 @@ def what_is_unacknowledged_is_announced_to_a_new_broker_in_order():
 
 
 @case()
+def a_poisoned_event_takes_no_close_with_it():
+    with Edge() as own:
+        broker = own.broker
+        broker.sync()
+        client, chan = own.websocket()
+        client.text("poison")
+        broker.wait_for("TEXT")
+        client.close()
+        closed = broker.wait_for("CLOSE")
+        for number in (1, 2, 3, 4):  # each time with all that it has
+            mark = broker.mark()
+            broker.say("RESEND", str(number), chan, str(number + 1), tried=closed.tokens[1])
+            again = broker.wait_for("CLOSE", after=mark)
+            assert again.tokens[1] == closed.tokens[1], again
+        said = [(r.verb, r.tokens[1]) for r in broker.find(after=mark) if r.tokens[0] == chan]
+        assert said == [("ADOPT", "2"), ("CLOSE", "3")], said
+        own.ack(5, (chan, 3))
+        own.websocket("/next")
+
+
+@case()
 def a_resumed_connection_repeats_only_what_is_unacknowledged():
     with Edge() as own:
         broker = own.broker

@@ -91,21 +91,38 @@ static inline void rig_to_tap(void *context, const char *topic,
     rig_note(context, who, header->text, header->size, payload);
 }
 
-static inline struct rig *rig_new_with(size_t ring_records, size_t topics)
+static inline struct core_settings rig_settings(void)
+{
+    return (struct core_settings){.edge_lease_ms = 5000,
+                                  .worker_lease_ms = 5000,
+                                  .ack_timeout_ms = 30000,
+                                  .ring_records = 1000,
+                                  .ring_bytes = 1 << 20,
+                                  .topics = 1000,
+                                  .edges = 10000,
+                                  .workers = 100000,
+                                  .services = 10000,
+                                  .closes = 1000000,
+                                  .answers = 100000,
+                                  .boot = 0xAA};
+}
+
+static inline struct rig *rig_new_of(const struct core_settings *settings)
 {
     struct rig *self = calloc(1, sizeof *self);
-    const struct core_settings settings = {.edge_lease_ms = 5000,
-                                           .worker_lease_ms = 5000,
-                                           .ack_timeout_ms = 30000,
-                                           .ring_records = ring_records,
-                                           .ring_bytes = 1 << 20,
-                                           .topics = topics,
-                                           .boot = 0xAA};
     const struct output output = {self, rig_to_edge, rig_to_app, rig_to_tap};
     self->line = calloc(RIG_LINES, RIG_LINE);
     self->now_ms = 1000;
-    self->core = core_new(&settings, &output, self->now_ms);
+    self->core = core_new(settings, &output, self->now_ms);
     return self;
+}
+
+static inline struct rig *rig_new_with(size_t ring_records, size_t topics)
+{
+    struct core_settings settings = rig_settings();
+    settings.ring_records = ring_records;
+    settings.topics = topics;
+    return rig_new_of(&settings);
 }
 
 static inline struct rig *rig_new(void)

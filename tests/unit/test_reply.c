@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { S_REMEMBERED = 1000 };
+
 static struct wire_text s_text(const char *text)
 {
     return (struct wire_text){text, strlen(text)};
@@ -24,7 +26,7 @@ START_TEST(an_id_of_the_long_form_is_known_from_every_peer_and_a_short_one_is_no
 {
     struct replies replies;
     const struct address from = {.peer = 1};
-    replies_init(&replies);
+    replies_init(&replies, S_REMEMBERED);
     struct question *global =
         question_new(&replies, &from, s_text("0123456789abcdef.1"), s_text("k"));
     struct question *local = question_new(&replies, &from, s_text("1"), s_text("k"));
@@ -42,7 +44,7 @@ START_TEST(remembers_answers_for_their_time_and_nameless_ones_not_at_all)
 {
     struct replies replies;
     const struct address from = {.peer = 1};
-    replies_init(&replies);
+    replies_init(&replies, S_REMEMBERED);
     struct question *named = question_new(&replies, &from, s_text("1"), s_text("k"));
     struct question *nameless =
         question_new(&replies, &from, (struct wire_text){NULL, 0}, s_text("k"));
@@ -62,15 +64,15 @@ START_TEST(forgets_the_oldest_answer_at_the_limit)
 {
     struct replies replies;
     const struct address from = {.peer = 1};
-    replies_init(&replies);
-    for (int n = 0; n <= REPLIES_REMEMBERED; n++) {
+    replies_init(&replies, S_REMEMBERED);
+    for (int n = 0; n <= S_REMEMBERED; n++) {
         char id[16];
         snprintf(id, sizeof id, "%d", n);
         struct question *question =
             question_new(&replies, &from, s_text(id), s_text("k"));
         question_close(&replies, &question, 1000);
     }
-    ck_assert_uint_eq(replies.count, REPLIES_REMEMBERED);
+    ck_assert_uint_eq(replies.count, S_REMEMBERED);
     ck_assert_ptr_null(question_find(&replies, 1, s_text("0")));
     ck_assert_ptr_nonnull(question_find(&replies, 1, s_text("1")));
     replies_clear(&replies);
@@ -86,7 +88,7 @@ START_TEST(adds_up_what_edges_answer_and_cuts_what_they_explain)
     const struct address from = {.peer = 1};
     char text[2000];
     memset(text, 'x', sizeof text);
-    replies_init(&replies);
+    replies_init(&replies, S_REMEMBERED);
     struct question *question = question_new(&replies, &from, s_text("1"), s_text("k"));
     ck_assert_int_eq(ask_add(one, 7, question, 3), 0);
     ck_assert_int_eq(ask_add(two, 7, question, 2), 0);
@@ -118,7 +120,7 @@ START_TEST(a_question_keeps_the_envelope_of_who_asked_last)
     const struct address first = {
         .peer = 1, .envelope = envelope, .envelope_size = sizeof envelope};
     const struct address second = {.peer = 2};
-    replies_init(&replies);
+    replies_init(&replies, S_REMEMBERED);
     struct question *question = question_new(&replies, &first, s_text("1"), s_text("k"));
     struct address to = question_address(question);
     ck_assert_uint_eq(to.peer, 1);
