@@ -33,6 +33,7 @@ ROUTES = [
     ("verify", {"path": "/verify/{key}", "service": "verify", "answer_timeout": "0s"}),
     ("slow", {"path": "/slow", "service": "slow"}),
 ]
+LEAST_SENT = 6500  # messages, lines and answers of the clients, so that workers handle 5,000
 CLONE_NEWNET = 0x40000000
 FAKETIME = f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}/faketime/libfaketimeMT.so.1"
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -277,6 +278,7 @@ class Stage:
             "gateway": ",".join(gateways),
             "log": self.new_log(f"clients.{life}"),
             "seconds": self.scenario.seconds,
+            "events": LEAST_SENT,
             "churn": 0.05,
             **self.scenario.clients,
         }
@@ -320,7 +322,7 @@ class Stage:
 
     def finish(self):
         """The clients come to their end, then everybody else."""
-        self.clients.daemon.wait_exit(self.scenario.seconds + 60)
+        self.clients.daemon.wait_exit(self.scenario.seconds + 120)
         self.note("clients ended")
         self._check_alive()
         is_complete = await_logs.wait(self.logs, self.scenario.patience)
