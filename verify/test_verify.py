@@ -3,6 +3,8 @@
 Run: python3 test_verify.py"""
 
 import argparse
+import contextlib
+import os
 import pathlib
 import sys
 import tempfile
@@ -560,6 +562,11 @@ class CommandLineTest(unittest.TestCase):
         for bad in ("4711", "4711@", "@3", "4711@-1", "4711:NOPE@1"):
             with self.assertRaises(argparse.ArgumentTypeError, msg=bad):
                 run.Action.kill(bad)
+
+    def test_a_key_needs_the_one_of_the_broker(self):
+        with open(os.devnull, "w", encoding="ascii") as null, contextlib.redirect_stderr(null):
+            with self.assertRaises(SystemExit):
+                cli.main(["worker", "--log", os.devnull, "--key", "x.secret"])
 
     def test_a_gateway_is_a_host_and_a_port(self):
         self.assertEqual(cli.addresses("a:1,b:2"), [("a", 1), ("b", 2)])

@@ -19,6 +19,7 @@ sys.path[:0] = [str(TOP / "tests"), str(TOP / "verify")]
 
 from ringway_verify import cli
 from support.harness import ROOT, Deployment
+from support.keys import Keys
 from support.waiting import scaled
 
 PROGRAM = ROOT / "verify" / "ringway-verify"
@@ -32,9 +33,24 @@ def verify(*words, seconds=60):
     return done.returncode, done.stdout, done.stderr
 
 
+class Secured(Deployment):
+    """Two gateways and a broker with keys; what works with them works without."""
+
+    def __init__(self):
+        super().__init__(edges=2, routes=ROUTES)
+        self.keys = Keys(self.folder.path / "keys")
+        self.keys.edge("edges", "--name", "edge*")
+        self.keys.app("verify", ["verify"])
+        self.broker_settings["keys"] = self.keys.folder
+        self.settings["key"] = self.keys.path("edges/edges.secret")
+        self.settings["broker_key"] = self.keys.path("broker.key")
+
+
 def run(deployment, *words):
     gateways = ",".join("%s:%d" % edge.address for edge in deployment.edges)
-    return verify("run", "--gateway", gateways, "--bus", deployment.endpoint("apps"), *words)
+    return verify("run", "--gateway", gateways, "--bus", deployment.endpoint("apps"),
+                  "--key", deployment.keys.path("apps/verify.secret"),
+                  "--broker-key", deployment.keys.path("broker.key"), *words)
 
 
 # ---- Logs with one thing wrong in them --------------------------------------------------------
@@ -234,7 +250,7 @@ def main():
             bad += 1
             print("not ok %s: %s" % (name, error or type(error).__name__), flush=True)
 
-    with Deployment(edges=2, routes=ROUTES) as deployment:
+    with Secured() as deployment:
         check("a run in which a worker is killed holds", check_run, deployment, folder)
         check("so does one with plain workers and requests with bodies", check_raw, deployment)
         check("a route that is missing is named", check_no_route, deployment)

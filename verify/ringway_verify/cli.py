@@ -63,8 +63,15 @@ def parser():
     return top
 
 
-def _worker(one):
+def _bus(one):
     one.add_argument("--bus", default=ENDPOINT, help="the broker's application port")
+    one.add_argument("--key", metavar="FILE", help="our .secret of `ringwayctl keys app`, where the "
+                     "broker has keys")
+    one.add_argument("--broker-key", metavar="FILE", help="the broker's .key")
+
+
+def _worker(one):
+    _bus(one)
     one.add_argument("--service", default="verify")
     one.add_argument("--log", required=True, help="file; lines are appended")
     one.add_argument("--kind", choices=("binding", "raw"), default="binding",
@@ -101,7 +108,7 @@ def _judge(one):
 
 def _run(one):
     one.add_argument("--gateway", type=addresses, required=True, metavar="HOST:PORT[,…]")
-    one.add_argument("--bus", default=ENDPOINT, help="the broker's application port")
+    _bus(one)
     one.add_argument("--service", default="verify", help="where the route leads")
     one.add_argument("--workers", type=between(int, 1, 100), default=3)
     one.add_argument("--kind", choices=("binding", "raw"), default="binding")
@@ -167,7 +174,11 @@ def worker(options):
     log.write("start", kind=options.kind, service=options.service, name=options.name,
               window=options.window, check=int(check), pid=os.getpid(),
               **{"never-ack": int(options.never_ack)})
-    left = kind.run(log, options, lambda: say("ready by=%s" % log.by))
+    try:
+        left = kind.run(log, options, lambda: say("ready by=%s" % log.by))
+    except ValueError as error:  # of the binding: a service, a name or a key that cannot be
+        print("ringway-verify: %s" % error, file=sys.stderr)
+        return 2
     log.write("stop", left=int(left))
     log.close()
     return 0
@@ -196,7 +207,10 @@ def run_all(options):
 
 
 def main(words=None):
-    options = parser().parse_args(words)
+    top = parser()
+    options = top.parse_args(words)
+    if bool(getattr(options, "key", None)) != bool(getattr(options, "broker_key", None)):
+        top.error("--key and --broker-key need each other")
     try:
         return options.run(options)
     except OSError as error:

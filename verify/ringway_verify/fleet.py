@@ -13,7 +13,7 @@ from .talk import TALKS
 TICK = 0.01  # seconds between two looks at what is to be sent
 BACKOFF = (0.1, 2.0)  # seconds until a place tries again, from and to
 STALLED = 90.0  # seconds without an event after which nothing more is expected
-FIRST = 12.0  # seconds until the first channel must be open
+FIRST = 25.0  # seconds until the first channel must be open
 
 
 class FleetError(Exception):

@@ -16,7 +16,7 @@ import time
 from . import await_logs, report, verdict
 
 AFTER_FAULTS = 2.0  # seconds that clients go on sending after the last fault
-READY = 15.0  # seconds for a worker to join, for the clients to open their channels
+READY = 30.0  # seconds for a worker to join, for the clients to open their channels
 PATIENCE = 60.0  # seconds for the last closes: longer than a lease and an ack timeout together
 
 
@@ -137,6 +137,7 @@ class Run:
             words = ["worker", "--bus", one.bus, "--service", one.service, "--kind", one.kind,
                      "--log", str(self._folder / (name + ".log"))]
             words += ["--name", name] if one.named else []
+            words += ["--key", one.key, "--broker-key", one.broker_key] if one.key else []
             self._workers.append(Child(self._folder, name, words))
         for worker in self._workers:
             worker.wait_ready()

@@ -11,7 +11,8 @@ class _App(ringway.App):
     """The binding, looked into: which JOIN is in force, and how it left."""
 
     def __init__(self, log, options):
-        super().__init__(options.service, options.bus, window=options.window, name=options.name)
+        super().__init__(options.service, options.bus, window=options.window, name=options.name,
+                         keys=keys_of(options))
         self.log = log
         self._options = options
 
@@ -32,6 +33,11 @@ class _App(ringway.App):
 
     def has_left(self):
         return self._left
+
+
+def keys_of(options):
+    """The keys that the command line names, or None."""
+    return ringway.Keys(options.key, options.broker_key) if options.key else None
 
 
 def run(log, options, ready):

@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import zmq
 
 from .service import Service
+from .worker_binding import keys_of
 
 EVENTS = (b"OPEN", b"ADOPT", b"TEXT", b"BIN", b"BODY", b"CLOSE")
 
@@ -21,6 +22,9 @@ class _Raw:
         self._stopping = False
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
+        keys = keys_of(options)
+        if keys:
+            keys.show(self._socket)
         self._service = Service(log, self._send, options.delay_ms / 1000.0)
 
     def serve(self):
