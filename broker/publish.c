@@ -111,6 +111,16 @@ static void s_answer_publication(const struct request *request, const char *posi
     command_finish(core, question);
 }
 
+/* Does the header fit with what we add, number and position?  Else every edge would lose
+ * it. */
+static bool s_fits(const struct wire_record *record)
+{
+    size_t size = sizeof "PUB" + 20 + 40;
+    for (size_t at = 1; at < record->count; at++)
+        size += record->token[at].size + 1;
+    return size <= WIRE_HEADER_MAX;
+}
+
 /* NULL, or what is wrong with a PUB. */
 static const char *s_bad_publication(const struct request *request)
 {
@@ -119,6 +129,8 @@ static const char *s_bad_publication(const struct request *request)
         return "topic: 1 to 255 bytes";
     if (except.data && !channel_id_is_valid(except))
         return "except: not the id of a channel";
+    if (!s_fits(request->record))
+        return "header: too long to be passed on";
     return command_bad_option(request);
 }
 

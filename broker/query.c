@@ -121,7 +121,8 @@ static void s_list(const struct request *request, struct wire_text name)
         limit = QUERY_LIST_MAX;
     json_t *workers = json_array(), *ids = json_array(), *value = json_object();
     const struct link *at = list_first(&service->members);
-    for (; at; at = list_after(&service->members, at)) {
+    for (; at && json_array_size(workers) < limit;
+         at = list_after(&service->members, at)) {
         const struct member *member = list_item(at, struct member, of_service);
         json_array_append_new(workers, s_worker(member));
         s_add_channels(ids, &member->channels, limit);

@@ -237,6 +237,56 @@ START_TEST(a_close_that_nobody_fetches_for_a_day_is_forgotten)
 }
 END_TEST
 
+START_TEST(a_publication_that_cannot_be_passed_on_is_refused_and_lost_for_nobody)
+{
+    static char record[8300];
+    rig_edge(s_rig, 8, "TSUB t");
+    rig_forget(s_rig);
+    snprintf(record, sizeof record, "PUB t id=1 x=%08170d\nx", 0);
+    rig_app(s_rig, 3, record);
+    rig_expect(s_rig, "app 3 ERR t - 1 value|header: too long to be passed on");
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 *");
+    snprintf(record, sizeof record, "PUB t id=2 x=%08050d\nx", 0);
+    rig_app(s_rig, 3, record);
+    rig_expect(s_rig, "edge 8 PUB 2 t *");
+    rig_expect(s_rig, "app 3 OK t - 2 pos=" BOOT ":1");
+}
+END_TEST
+
+START_TEST(a_command_that_cannot_be_passed_on_is_refused_and_uses_no_number)
+{
+    static char record[8300];
+    snprintf(record, sizeof record, "SEND " CH("1") " id=1 x=%08157d\nx", 0);
+    rig_app(s_rig, 3, record);
+    rig_expect(s_rig, "app 3 ERR " CH("1") " - 1 value|header: too long to be passed on");
+    rig_app(s_rig, 3, "SEND " CH("1") "\nx");
+    rig_expect(s_rig, "edge 8 SEND 1 " CH("1") "|x");
+}
+END_TEST
+
+START_TEST(a_list_names_no_more_channels_and_workers_than_its_limit)
+{
+    for (uint64_t peer = 1; peer <= 5; peer++)
+        rig_app(s_rig, peer, "JOIN echo");
+    for (int number = 1; number <= 5; number++) {
+        char record[128];
+        snprintf(record, sizeof record, "OPEN e1." EPOCH ".%d 1 echo 0\n{}", number);
+        rig_edge(s_rig, 8, record);
+    }
+    rig_forget(s_rig);
+    rig_app(s_rig, 6, "GET list echo limit=2 id=1");
+    rig_expect(s_rig, "app 6 INFO echo - 1|*\"count\":5*");
+    int workers = 0, channels = 0;
+    for (const char *at = s_rig->last; (at = strstr(at, "\"inc\":")); at++)
+        workers++;
+    for (const char *at = s_rig->last; (at = strstr(at, EPOCH)); at++)
+        channels++;
+    ck_assert_int_eq(workers, 2);
+    ck_assert_int_eq(channels, 2);
+}
+END_TEST
+
 static TCase *s_case(Suite *suite, const char *name)
 {
     TCase *made = tcase_create(name);
@@ -265,6 +315,11 @@ static void s_add_limits(TCase *made)
     tcase_add_test(made, too_many_unanswered_ids_of_an_edge_are_full);
     tcase_add_test(made, closes_that_wait_beyond_the_limit_are_forgotten_oldest_first);
     tcase_add_test(made, a_close_that_nobody_fetches_for_a_day_is_forgotten);
+    tcase_add_test(made,
+                   a_publication_that_cannot_be_passed_on_is_refused_and_lost_for_nobody);
+    tcase_add_test(made,
+                   a_command_that_cannot_be_passed_on_is_refused_and_uses_no_number);
+    tcase_add_test(made, a_list_names_no_more_channels_and_workers_than_its_limit);
 }
 
 int main(void)
