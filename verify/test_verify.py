@@ -4,11 +4,13 @@ Run: python3 test_verify.py"""
 
 import argparse
 import contextlib
+import io
 import os
 import pathlib
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "bindings" / "python")]
@@ -567,6 +569,15 @@ class CommandLineTest(unittest.TestCase):
         with open(os.devnull, "w", encoding="ascii") as null, contextlib.redirect_stderr(null):
             with self.assertRaises(SystemExit):
                 cli.main(["worker", "--log", os.devnull, "--key", "x.secret"])
+
+    def test_a_fault_of_the_checker_is_no_verdict(self):
+        def fails(_options):
+            raise KeyError("ours")
+
+        with unittest.mock.patch.object(cli.verdict, "judge", fails), \
+                contextlib.redirect_stderr(io.StringIO()) as told:
+            self.assertEqual(cli.main(["judge", os.devnull]), 2)
+        self.assertIn("ours", told.getvalue())
 
     def test_a_gateway_is_a_host_and_a_port(self):
         self.assertEqual(cli.addresses("a:1,b:2"), [("a", 1), ("b", 2)])

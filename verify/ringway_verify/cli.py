@@ -5,6 +5,7 @@ import asyncio
 import os
 import pathlib
 import sys
+import traceback
 
 from . import await_logs, report, run, verdict
 from .fleet import Fleet, FleetError
@@ -215,4 +216,7 @@ def main(words=None):
         return options.run(options)
     except OSError as error:
         print("ringway-verify: %s" % error, file=sys.stderr)
+        return 2
+    except Exception:  # a fault of our own: no verdict, and never Python's 1, which is one
+        traceback.print_exc()
         return 2
