@@ -108,8 +108,9 @@ struct rw_options {
     int window;       // unacknowledged events that it takes, 1 to 10000; default 64
     int64_t grace_ms; // that a graceful end may take; default 10000
     int64_t retry_ms; // until an unanswered command is repeated; default 5000
-    /* rw_app_run ends gracefully on the first SIGTERM or SIGINT; the second one does what
-     * it did before, which ends the process at once.  For one application at a time. */
+    /* rw_app_run ends gracefully on the first SIGTERM or SIGINT, which may interrupt a
+     * call in a callback (EINTR); the second one does what it did before, which ends the
+     * process at once. For one application at a time. */
     bool catch_signals;
     /* CURVE, where the broker has keys: files of `ringwayctl keys`, our own secret one
      * and the broker's public one; read by rw_app_new. */

@@ -110,6 +110,13 @@ static void s_send_receipt(struct rw_channel *channel)
         s_receipt(receipt.context, "refused");
 }
 
+static int s_be_busy(struct rw_channel *channel, unsigned seconds)
+{
+    while (seconds > 0)
+        seconds = sleep(seconds); // a signal ends it early
+    return rw_send_text(channel, "done", 0);
+}
+
 static int s_said(void *context, struct rw_channel *channel,
                   const struct rw_message *message)
 {
@@ -123,11 +130,11 @@ static int s_said(void *context, struct rw_channel *channel,
         s_flood(channel, atoi(text + 6));
     else if (strcmp(text, "receipt") == 0)
         s_send_receipt(channel);
-    else if (strcmp(text, "busy") == 0)
-        sleep(1);
+    else if (strncmp(text, "busy ", 5) == 0)
+        return s_be_busy(channel, (unsigned)atoi(text + 5));
     else
         return rw_send_text(channel, text, 0);
-    return strcmp(text, "busy") == 0 ? rw_send_text(channel, "done", 0) : 0;
+    return 0;
 }
 
 static int s_slow(void *context, struct rw_channel *channel, size_t queued)

@@ -200,8 +200,8 @@ def sigterm_lets_it_finish_what_is_under_way(kind):
         head = download.read_head()
         assert head.status == 200 and head.get("content-length") == str(size), head
         second = own.app(kind, name="second")
-        busy.text("busy")
-        first.wait("text", busy_id, "busy")
+        busy.text("busy 1")
+        first.wait("text", busy_id, "busy 1")
         first.signal(signal.SIGTERM)
         body = download.read_body(head)
         assert body == (own.folder.path / "big").read_bytes(), len(body)
@@ -219,8 +219,8 @@ def a_second_sigterm_ends_it_in_the_middle_of_a_handler(kind):
     with Own() as own:
         first = own.app(kind, name="first")
         client, id = own.opened(first)
-        client.text("busy")
-        first.wait("text", id, "busy")
+        client.text("busy 3")
+        first.wait("text", id, "busy 3")
         second = own.app(kind, name="second")
         first.signal(signal.SIGTERM)
 
@@ -231,7 +231,7 @@ def a_second_sigterm_ends_it_in_the_middle_of_a_handler(kind):
         wait_until(ended, 5, "the end of the first")
         first.end(-signal.SIGTERM)
         own.programs.remove(first)
-        second.wait("text", id, "busy")  # it was not acknowledged
+        second.wait("text", id, "busy 3")  # it was not acknowledged
         assert client.read_text() == "done"
 
 

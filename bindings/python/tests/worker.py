@@ -8,7 +8,7 @@ with "hello".  A message of a WebSocket is a command:
 
     count N     sends 1 to N, one every 5 ms
     flood N     sends N messages of 64 KiB
-    busy        takes a second, then sends "done"
+    busy N      takes N seconds, then sends "done"
     receipt     sends "receipt", wanting it received
     other text  comes back
 """
@@ -77,7 +77,7 @@ def said(channel, text):
         for _ in range(int(number)):
             channel.send("x" * 65536)
     elif command == "busy":
-        time.sleep(1)
+        time.sleep(int(number))
         channel.send("done")
     elif command == "receipt":
         result = channel.send(text, want="received")
