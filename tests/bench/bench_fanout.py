@@ -16,10 +16,10 @@ from support.waiting import wait_until
 
 CLIENTS = 1000
 BURST = 32
-BURSTS = 60
+BURSTS = 40
 SIZE = 100
 LIST = 125  # channels in one record
-ROUNDS = 5
+ROUNDS = 4
 
 
 class Bare:
