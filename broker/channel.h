@@ -63,6 +63,8 @@ struct channel {
     bool finished : 1;  // its CLOSE is processed: goes with its acknowledgement
     bool unseen : 1;    // not announced yet in this resync
     bool shared : 1;    // other workers may have seen it, and more of it than we know
+    bool cut : 1;       // a SEND was lost: nothing more goes to it but its end
+    bool cut_due : 1;   // which is still to be sent
     uint8_t id_size;
     char id[];
 };

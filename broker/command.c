@@ -1,5 +1,7 @@
 #include "broker/command.h"
 
+#include "broker/dispatch.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -125,6 +127,33 @@ static void s_refuse(const struct request *request, struct wire_text key, int re
         answer_error(request, key, "gone", "no such channel");
 }
 
+/* Was a SEND to this channel lost?  Then nothing may follow it. */
+static bool s_is_cut(const struct core *core, const struct target *target)
+{
+    if (target->edge->cuts == 0)
+        return false;
+    const struct channel *channel = channel_find(&core->channels, target->channels);
+    return channel && channel->cut;
+}
+
+/* A SEND was lost whose sender does not ask: its channels end, so that the client sees
+ * it. */
+static void s_cut(struct core *core, const struct request *request,
+                  struct wire_text channels)
+{
+    if (answer_wanted(request) || !wire_is(request->record->token[0], "SEND"))
+        return;
+    while (channels.size > 0) {
+        struct wire_text id = answer_first(channels);
+        struct channel *channel = channel_find(&core->channels, id);
+        if (channel)
+            dispatch_cut(channel);
+        size_t used = id.size < channels.size ? id.size + 1 : id.size;
+        channels.data += used;
+        channels.size -= used;
+    }
+}
+
 /* A command for one channel. */
 int command_one(struct request *request)
 {
@@ -147,7 +176,10 @@ int command_one(struct request *request)
     }
     core->stats.commands++;
     struct question *question = command_question(request, channel);
-    int result = s_forward(request, &target, question);
+    int result =
+        s_is_cut(core, &target) ? -ENOBUFS : s_forward(request, &target, question);
+    if (result == -ENOBUFS)
+        s_cut(core, request, channel);
     if (result < 0) {
         if (question)
             question_drop(&core->replies, &question);
@@ -226,8 +258,10 @@ static void s_send_to_several(struct request *request, struct list_of_channels *
         if (!list->edge[at])
             continue;
         struct target target = s_take_target(list, list->edge[at], room);
-        if (s_forward(request, &target, question) < 0)
+        if (s_forward(request, &target, question) < 0) {
+            s_cut(core, request, target.channels);
             refused += target.count;
+        }
     }
     core->stats.commands++;
     if (refused && !question)

@@ -46,13 +46,22 @@ void dispatch_ack(struct channel *channel)
         list_append(&channel->edge->acks, &channel->ack);
 }
 
+static void s_uncut(struct channel *channel)
+{
+    channel->edge->cuts -= channel->cut;
+    channel->edge->cuts_due -= channel->cut_due;
+    channel->cut = channel->cut_due = false;
+}
+
 void dispatch_forget(struct core *core, struct channel *channel)
 {
     dispatch_unbind(channel);
-    if (channel->edge)
+    if (channel->edge) {
+        s_uncut(channel);
         channel->edge->channel_count--;
-    else
+    } else {
         core->orphans--;
+    }
     core->finished -= channel->finished;
     channel->service->channel_count--;
     channel->service->used_ms = core->now_ms;
@@ -100,8 +109,40 @@ static bool s_pass_acks(struct core *core, struct edge *edge)
     return true;
 }
 
+void dispatch_cut(struct channel *channel)
+{
+    if (channel->cut || channel->finished || !channel->edge)
+        return;
+    channel->cut = channel->cut_due = true;
+    channel->edge->cuts++;
+    channel->edge->cuts_due++;
+    dispatch_ack(channel); // its turn comes with the acknowledgements
+}
+
+/* The ends of channels that lost a SEND; false when there is no room for one. */
+static bool s_pass_cuts(struct edge *edge)
+{
+    struct wire_header header;
+    struct link *at = list_first(&edge->acks);
+    for (; at && edge->cuts_due > 0; at = list_after(&edge->acks, at)) {
+        struct channel *channel = list_item(at, struct channel, ack);
+        if (!channel->cut_due)
+            continue;
+        edge_begin(edge, &header, "CLOSE");
+        wire_add(&header, channel->id);
+        wire_add_option(&header, "cause", "slow");
+        if (edge_commit(edge, &header, payload_none(), COMMAND_CONTROL) < 0)
+            return false;
+        channel->cut_due = false;
+        edge->cuts_due--;
+    }
+    return true;
+}
+
 bool dispatch_pass_acks(struct core *core, struct edge *edge)
 {
+    if (!s_pass_cuts(edge))
+        return false;
     while (!list_is_empty(&edge->acks))
         if (!s_pass_acks(core, edge))
             return false;

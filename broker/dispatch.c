@@ -208,6 +208,9 @@ void dispatch_orphan(struct core *core, struct channel *channel)
     list_remove(&channel->of_edge);
     list_remove(&channel->ack);
     channel->edge->channel_count--;
+    channel->edge->cuts -= channel->cut;
+    channel->edge->cuts_due -= channel->cut_due;
+    channel->cut = channel->cut_due = false;
     channel->edge = NULL;
     core->orphans++;
     list_append(&core->owed, &channel->of_edge);

@@ -47,6 +47,8 @@ void dispatch_move(struct core *core, struct channel *channel);
 void dispatch_orphan(struct core *core, struct channel *channel);
 /* Everything of it is processed up to seq: tell the edge. */
 void dispatch_ack(struct channel *channel);
+/* A SEND to it was lost, and its sender may not know which: it ends, cause `slow`. */
+void dispatch_cut(struct channel *channel);
 /* Tell the edge all that it can forget now; frees channels whose CLOSE is processed.
  * False: its ring has no room. */
 bool dispatch_pass_acks(struct core *core, struct edge *edge);

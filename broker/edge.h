@@ -44,6 +44,7 @@ struct edge {
     uint64_t unsure_c; // answers to commands up to this may have been lost
     int64_t unsure_ms; // when they are given up; 0: there are none
     size_t channel_count;
+    size_t cuts, cuts_due; // of these, channels that are cut
     uint8_t id_size;
     char id[EDGE_ID_MAX + 1]; // name.epoch
 };

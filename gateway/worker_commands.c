@@ -252,11 +252,15 @@ static void s_take_close(struct worker_commands *self, struct s_command *command
     const struct wire_record *record = &command->record;
     int status = s_status_at(record, 3);
     const char *error = "value";
-    if (status >= 0)
-        error = channel->carried
-                    ? channel->carrier->close(channel, status, record->payload,
-                                              record->payload_size)
-                    : "gone";
+    if (!channel->carried) {
+        error = "gone";
+    } else if (wire_is(wire_option(record, 3, "cause"), "slow")) {
+        error = NULL;
+        channel->carrier->end(channel, "slow"); // the broker had no room for a SEND
+    } else if (status >= 0) {
+        error = channel->carrier->close(channel, status, record->payload,
+                                        record->payload_size);
+    }
     worker_commands_answer(self->host, command->reply, error);
 }
 

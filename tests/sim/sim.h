@@ -134,6 +134,7 @@ struct sim_send {
     bool asks;      // with id=
     bool taken;     // by the core, for an edge that it knew
     bool refused;   // and the sender was told
+    bool known;     // to the core: its channel
     bool answered;  // OK
     bool arrived;   // at its edge
     unsigned times; // that the edge carried it out

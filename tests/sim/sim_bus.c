@@ -224,6 +224,7 @@ static void s_take_app(struct sim *self, uint64_t peer, const struct sim_message
         const char *id = self->channel[send->channel].id;
         send->taken = edge_of_channel(&self->core->edges, answer_key(id)) != NULL;
         send->refused = false;
+        send->known = channel_find(&self->core->channels, answer_key(id)) != NULL;
         send->boot = self->boot;
     }
     core_from_app(self->core, &from, (struct wire_text){message->data, message->size});

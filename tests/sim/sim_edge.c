@@ -216,6 +216,19 @@ static void s_take_resend(struct sim *self, struct sim_channel *channel,
     s_announce(self, channel);
 }
 
+/* Nothing is carried out behind a SEND that was lost and of which nobody hears. */
+static void s_check_hole(const struct sim *self, int at)
+{
+    const struct sim_send *send = &self->send[at];
+    for (int before = 0; before < at; before++) {
+        const struct sim_send *lost = &self->send[before];
+        if (lost->peer == send->peer && lost->channel == send->channel && lost->refused &&
+            lost->known && !lost->asks && lost->boot == send->boot)
+            sim_fail(self, "SEND %d is carried out, and %d before it was lost", at,
+                     before);
+    }
+}
+
 /* A SEND: its payload is the number of it. */
 static void s_take_send(struct sim *self, int edge, const struct wire_record *record)
 {
@@ -235,6 +248,8 @@ static void s_take_send(struct sim *self, int edge, const struct wire_record *re
             self->send[later].channel == send->channel && !self->send[later].asks &&
             !send->asks)
             sim_fail(self, "SEND %d is carried out after %d", at, later);
+    if (open && !again)
+        s_check_hole(self, at);
     const char *says = open ? "OK" : "ERR";
     if (wire_option(record, 3, "reply").data)
         sim_say(self, self->edge[edge].records, "%s %.*s%s", says,

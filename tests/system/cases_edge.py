@@ -237,6 +237,19 @@ def a_poisoned_event_takes_no_close_with_it():
 
 
 @case()
+def a_channel_whose_broker_had_no_room_for_a_send_is_closed_as_slow():
+    with Edge() as own:
+        broker = own.broker
+        broker.sync()
+        client, chan = own.websocket()
+        broker.say("CLOSE", "1", chan, cause="slow")
+        assert client.read_close().payload[:2] == (1013).to_bytes(2, "big")
+        client.send_close(1013)
+        closed = broker.wait_for("CLOSE")
+        assert closed.options["cause"] == "slow", closed
+
+
+@case()
 def a_resumed_connection_repeats_only_what_is_unacknowledged():
     with Edge() as own:
         broker = own.broker

@@ -282,8 +282,8 @@ START_TEST(a_full_ring_refuses_a_send_but_not_acknowledgements)
     for (int n = 0; n < 16; n++)
         rig_app(small, 3, "SEND " CH("1") "\nx");
     rig_expect_no(small, "app 3 *");
-    rig_app(small, 3, "SEND " CH("1") "\nx");
-    rig_expect(small, "app 3 ERR " CH("1") " - - full|*");
+    rig_app(small, 3, "SEND " CH("2") "\nx");
+    rig_expect(small, "app 3 ERR " CH("2") " - - full|*");
     rig_tagged(small, 1, "ACK", tag);
     rig_turn(small);
     rig_expect(small, "edge 8 ACK 17 -|" CH("1") " 1|");

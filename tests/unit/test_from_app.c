@@ -108,6 +108,53 @@ START_TEST(a_hello_on_the_same_connection_makes_no_answer_unsure)
 }
 END_TEST
 
+/* A full ring. */
+
+START_TEST(a_lost_send_that_nobody_asks_about_ends_its_channel_before_anything_follows)
+{
+    struct core_settings settings = rig_settings();
+    settings.ring_records = 16;
+    s_limit(&settings);
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 0 ws=1\n{}");
+    rig_edge(s_rig, 8, "OPEN " CH("2") " 1 echo 0 ws=1\n{}");
+    for (int number = 1; number <= 16; number++)
+        s_command(3, "SEND " CH("2") "\n%d", number);
+    rig_app(s_rig, 3, "SEND " CH("1") "\nlost");
+    rig_expect(s_rig, "app 3 ERR " CH("1") " - - full|*");
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16 boot=" BOOT); // there is room again
+    rig_app(s_rig, 3, "SEND " CH("1") "\nnext");
+    rig_expect(s_rig, "app 3 ERR " CH("1") " - - full|*");
+    rig_app(s_rig, 3, "SEND " CH("2") "\nelsewhere");
+    rig_expect(s_rig, "edge 8 SEND 17 " CH("2") "|elsewhere");
+    rig_turn(s_rig);
+    rig_expect(s_rig, "edge 8 CLOSE 18 " CH("1") " cause=slow");
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 CLOSE*");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 2 1013 cause=slow\n");
+    rig_expect(s_rig, "app 1 CLOSE " CH("1") " 2 * 1013 cause=slow|");
+}
+END_TEST
+
+START_TEST(a_lost_send_with_an_id_is_its_senders_affair)
+{
+    struct core_settings settings = rig_settings();
+    settings.ring_records = 16;
+    s_limit(&settings);
+    rig_app(s_rig, 1, "JOIN echo");
+    rig_edge(s_rig, 8, "OPEN " CH("1") " 1 echo 0 ws=1\n{}");
+    for (int number = 1; number <= 16; number++)
+        s_command(3, "SEND " CH("1") "\n%d", number);
+    rig_app(s_rig, 3, "SEND " CH("1") " id=7\nlater");
+    rig_expect(s_rig, "app 3 ERR " CH("1") " - 7 full|*");
+    rig_edge(s_rig, 60, "HB e1 " EPOCH " 16 boot=" BOOT);
+    rig_app(s_rig, 3, "SEND " CH("1") " id=7\nlater");
+    rig_expect(s_rig, "edge 8 SEND 17 " CH("1") " reply=1|later");
+    rig_turn(s_rig);
+    rig_expect_no(s_rig, "edge 8 CLOSE*");
+}
+END_TEST
+
 /* Limits. */
 
 START_TEST(too_many_edges_are_refused)
@@ -303,6 +350,10 @@ static void s_add_answers(TCase *made)
     tcase_add_test(made, a_repetition_is_passed_on_when_the_answer_may_be_lost);
     tcase_add_test(made, an_answer_that_may_be_lost_is_given_up_after_half_a_minute);
     tcase_add_test(made, a_hello_on_the_same_connection_makes_no_answer_unsure);
+    tcase_add_test(
+        made,
+        a_lost_send_that_nobody_asks_about_ends_its_channel_before_anything_follows);
+    tcase_add_test(made, a_lost_send_with_an_id_is_its_senders_affair);
 }
 
 static void s_add_limits(TCase *made)
