@@ -39,8 +39,8 @@ enum {
     WINDOW = 64, // what a worker has that does not ask for another
     RESTARTS = 3,
     TURN_MS = 20,
-    SETTLE_MS = 1200, // for what is under way and a tick of the broker
-    PATIENCE_MS = 60000,
+    SETTLE_MS = 1200,     // for what is under way and a tick of the broker
+    PATIENCE_MS = 240000, // a busy machine is slow, which is no failure of ours
     ENDPOINT_ROOM = 128,
 };
 
@@ -169,6 +169,19 @@ static bool s_all_closed(const struct s_run *self)
     return self->workers->closed == self->channels;
 }
 
+/* The broker counts once a second. */
+static bool s_knows(struct s_run *self, uint64_t channels)
+{
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+    bool known = false;
+    while (!known && clock_now_ms() < until_ms) {
+        s_settle(self);
+        known =
+            bench_metric(&self->broker, "ringway_broker_channels") == (double)channels;
+    }
+    return known;
+}
+
 static double s_bytes_each(const struct s_run *self)
 {
     double grown = (double)bench_process_bytes(self->broker.pid);
@@ -210,10 +223,7 @@ static void s_restart(struct s_run *self, unsigned round)
     self->announced_s[round] = (double)(synced_ns - ready_ns) / 1e9;
     s_claim(self, s_await(self, s_all_adopted), "each channel is adopted by a worker");
     self->adopted_s[round] = (double)(bench_now_ns() - ready_ns) / 1e9;
-    s_settle(self);
-    s_claim(self,
-            bench_metric(&self->broker, "ringway_broker_channels") ==
-                (double)self->channels,
+    s_claim(self, s_knows(self, self->channels),
             "the new broker knows exactly these channels");
     s_claim(self, self->workers->closed == 0 && atomic_load(&self->report->refused) == 0,
             "no channel is closed, no edge refused");
@@ -242,8 +252,7 @@ static void s_kill_edges(struct s_run *self)
     s_claim(self, played_workers_wrong(self->workers, self->workers->opens, 1) == 0,
             "no channel is opened twice");
     s_claim(self, self->workers->strangers == 0, "no event of an unknown channel");
-    s_claim(self, bench_metric(&self->broker, "ringway_broker_channels") == 0,
-            "the broker forgets them");
+    s_claim(self, s_knows(self, 0), "the broker forgets them");
     s_claim(self, bench_metric(&self->broker, "ringway_broker_lost_workers_total") == 0,
             "no worker is given up");
     s_line(self, "pauses of the broker",

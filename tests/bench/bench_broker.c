@@ -143,6 +143,7 @@ struct s_ends {
     uint64_t acked;                 // sum of the acknowledged numbers of all channels
     uint64_t acked_seq[CHANNELS];
     uint64_t lastc, reported; // commands
+    char boot[24];            // of the broker
 };
 
 static void *s_dealer(void *context, const char *endpoint)
@@ -171,8 +172,8 @@ static void s_say_text(void *socket, const char *text)
 static void s_report(struct s_ends *self)
 {
     char text[RECORD_MAX];
-    snprintf(text, sizeof text, "HB bench 00000000000000ff %llu",
-             (unsigned long long)self->lastc);
+    snprintf(text, sizeof text, "HB bench 00000000000000ff %llu boot=%s",
+             (unsigned long long)self->lastc, self->boot);
     s_say_text(self->edge, text);
     self->reported = self->lastc;
 }
@@ -234,6 +235,9 @@ static void s_on_edge(struct s_ends *self, const struct wire_record *record)
     uint64_t c;
     struct wire_text verb = record->token[0];
     self->welcome |= wire_is(verb, "WELCOME") || wire_is(verb, "JOIN");
+    if (wire_is(verb, "WELCOME"))
+        snprintf(self->boot, sizeof self->boot, "%.*s", (int)s_token(record, 2).size,
+                 s_token(record, 2).data);
     if (wire_is(verb, "ACK"))
         s_take_acks(self, record);
     self->returned += wire_is(verb, "SEND");

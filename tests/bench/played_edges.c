@@ -246,8 +246,9 @@ static void s_beat(struct s_edge *self)
 {
     char text[RECORD_ROOM];
     unsigned name = (unsigned)strcspn(self->id, ".");
-    int size = snprintf(text, sizeof text, "HB %.*s %s %" PRIu64, (int)name, self->id,
-                        self->id + name + 1, self->lastc);
+    int size =
+        snprintf(text, sizeof text, "HB %.*s %s %" PRIu64 " boot=%s", (int)name, self->id,
+                 self->id + name + 1, self->lastc, self->boot[0] ? self->boot : "-");
     if (self->house->now_ms - self->beat_ms >= BEAT_MS) {
         (void)zmq_send(self->beats, text, (size_t)size, ZMQ_DONTWAIT);
         self->beat_ms = self->house->now_ms;
