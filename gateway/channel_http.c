@@ -298,11 +298,30 @@ static void s_flush(struct channel *channel)
     s_after_write(self);
 }
 
+void channel_http_emit_body(struct http_carried *self, const char *options)
+{
+    struct iovec part = {.iov_base = self->body.data, .iov_len = self->body.size};
+    channel_event(self->channel, EVENT_BODY, options, &part, 1);
+    bytes_clear(&self->body);
+}
+
+void channel_http_end_body(struct http_carried *self)
+{
+    self->last_waits = !channel_has_room(self->channel);
+    if (self->last_waits)
+        channel_block(self->channel);
+    else
+        channel_http_emit_body(self, " end=1");
+}
+
+/* An application that has begun its answer gets no more of the body. */
 static void s_resume(struct channel *channel)
 {
     struct http_carried *self = channel->carried;
     if (self->stage == HTTP_READING)
         http_resume_body(self->exchange);
+    else if (self->last_waits && self->stage == HTTP_HELD)
+        channel_http_end_body(self);
 }
 
 /* What the former application had acknowledged of a body, the rest of which still comes
@@ -311,8 +330,9 @@ static void s_resume(struct channel *channel)
 static bool s_is_adoptable(const struct channel *channel)
 {
     const struct http_carried *self = channel->carried;
-    bool has_more = self->stage == HTTP_READING ||
-                    (self->stage == HTTP_HELD && channel->events.bodies > 0);
+    bool is_under_way = channel->events.bodies > 0 || self->last_waits;
+    bool has_more =
+        self->stage == HTTP_READING || (self->stage == HTTP_HELD && is_under_way);
     bool lost_body = has_more && channel->events.acked >= 2;
     return !lost_body && self->stage != HTTP_SIZED;
 }

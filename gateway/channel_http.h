@@ -38,13 +38,18 @@ struct http_carried {
     int end_code;   // status of the answer
     int close_code; // WebSocket: close with it once the 101 has left; 0: no
     uint8_t stage;
-    bool follows; // the body comes in BODY records
+    bool follows;    // the body comes in BODY records
+    bool last_waits; // its last part is here, and the window is full
     bool is_websocket, is_topic, is_sse, cursors, is_http10, is_head;
     bool wants_stream; // topic route with ?carrier=stream
 };
 
 extern const struct carrier channel_http;
 
+/* What is in `body` becomes a BODY event; options: "" or " end=1". */
+void channel_http_emit_body(struct http_carried *self, const char *options);
+/* The last of them, as soon as the window has room. */
+void channel_http_end_body(struct http_carried *self);
 /* The request is complete and has its channel: start waiting. */
 void channel_http_hold(struct http_carried *self);
 /* Callbacks of http_server for one exchange. */

@@ -243,13 +243,6 @@ static bool s_open(struct http_carried *self, const struct intake *intake,
 
 /* ---- bodies ---- */
 
-static void s_emit_body(struct http_carried *self, bool last)
-{
-    struct iovec part = {.iov_base = self->body.data, .iov_len = self->body.size};
-    channel_event(self->channel, EVENT_BODY, last ? " end=1" : "", &part, 1);
-    bytes_clear(&self->body);
-}
-
 /* Small reads are gathered while a part is under way, so that a record is worth its cost.
  */
 static void s_emit_due_body(struct http_carried *self)
@@ -257,7 +250,7 @@ static void s_emit_due_body(struct http_carried *self)
     const struct channel *channel = self->channel;
     bool is_due = channel->events.bodies == 0 || self->body.size == PART_MAX;
     if (self->body.size > 0 && is_due && channel_has_room(channel))
-        s_emit_body(self, false);
+        channel_http_emit_body(self, "");
 }
 
 static size_t s_take_part(struct http_carried *self, const uint8_t *data, size_t size)
@@ -330,7 +323,7 @@ static void s_on_end(void *request)
     if (self->follows) {
         if (!self->channel)
             return;
-        s_emit_body(self, true);
+        channel_http_end_body(self);
     } else if (!s_open(self, intake, self->body.size > 0 ? "whole" : "none")) {
         http_refuse(self->exchange, 431, "the head is too large", true);
         return;

@@ -486,6 +486,34 @@ def _push(client, data):
 
 
 @case()
+def the_last_part_of_a_body_waits_for_the_window_too(ctx):
+    ctx.main.auto_ack = False
+    size = 4 * 256 * 1024  # at most four parts of it go out, and the end is more
+    client = ctx.http()
+    target = unique("last")
+    client.send(raw(f"POST {target} HTTP/1.1", "Host: a", f"Content-Length: {size}"))
+    writer = Background(_push, client, b"y" * size)
+    event = ctx.main.wait_open(target)
+    ctx.main.ack(event.tag)
+    fourth = ctx.main.wait_for("BODY", event.chan, count=4)
+    writer.result()
+    for _ in range(8):  # the gateway goes on meanwhile
+        assert ctx.http().get("/" + "x" * 9000).status == 414
+    assert len(ctx.main.find("BODY", event.chan)) == 4
+    assert "end" not in fourth.options
+    for record in ctx.main.find("BODY", event.chan):
+        ctx.main.done(record.tag)
+    last = ctx.main.wait_for("BODY", event.chan, count=5)
+    assert last.options.get("end") == "1", last.options
+    whole = ctx.main.find("BODY", event.chan)
+    assert sum(len(record.payload or b"") for record in whole) == size
+    ctx.main.done(last.tag)
+    ctx.main.respond(event.chan, 200, TEXT, b"ok")
+    assert client.read_response().status == 200
+    ctx.main.ack(ctx.main.wait_close(event.chan).tag)
+
+
+@case()
 def a_body_window_holds_an_upload_back_until_it_is_acknowledged(ctx):
     ctx.main.auto_ack = False
     size = LIMIT
