@@ -49,6 +49,31 @@ START_TEST(one_write_may_take_several_blobs)
 }
 END_TEST
 
+/* More than a node holds, with reads and writes that meet its ends in every way. */
+START_TEST(keeps_the_order_of_many_whatever_is_taken_between)
+{
+    for (int step = 1; step < 20; step++) {
+        struct out_queue queue = {0};
+        struct iovec parts[32];
+        char next = 'a', want = 'a';
+        for (int round = 0; round < 40; round++) {
+            for (int at = 0; at < step && next <= 'z'; at++)
+                s_push(&queue, (char[]){next++, 0});
+            int count = out_queue_parts(&queue, parts, 32);
+            ck_assert_uint_eq(queue.bytes, (size_t)count);
+            for (int at = 0; at < count; at++)
+                ck_assert_int_eq(*(const char *)parts[at].iov_base, want + at);
+            int take = count < step / 2 + 1 ? count : step / 2 + 1;
+            out_queue_consume(&queue, (size_t)take);
+            want = (char)(want + take);
+        }
+        ck_assert_int_eq(want, 'z' + 1);
+        ck_assert_ptr_null(queue.first);
+        ck_assert_ptr_null(queue.last);
+    }
+}
+END_TEST
+
 START_TEST(gives_no_more_parts_than_there_is_room_for)
 {
     struct out_queue queue = {0};
@@ -81,6 +106,7 @@ int main(void)
     TCase *tests = tcase_create("out_queue");
     tcase_add_test(tests, gives_what_was_pushed_in_order_whatever_the_writes_took);
     tcase_add_test(tests, one_write_may_take_several_blobs);
+    tcase_add_test(tests, keeps_the_order_of_many_whatever_is_taken_between);
     tcase_add_test(tests, gives_no_more_parts_than_there_is_room_for);
     tcase_add_test(tests, holds_a_reference_until_all_of_a_blob_is_written);
     suite_add_tcase(suite, tests);
