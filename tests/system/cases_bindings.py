@@ -33,7 +33,7 @@ class Program:
     def __init__(self, deployment, words, name):
         self.path = deployment.folder.path / f"{name}.out"
         self.name = name
-        env = clean_environment({"PYTHONPATH": str(PYTHON)})
+        env = clean_environment({"PYTHONPATH": str(PYTHON), "PYTHONUNBUFFERED": "1"})
         with open(self.path, "wb") as out:
             self.process = subprocess.Popen(
                 [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out,
