@@ -3,20 +3,21 @@
 #include "common/mem.h"
 #include "common/wire.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/worker_topics.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    TEXT_ROOM = 256,
+    TEXT_ROOM = WORKER_TEXT_ROOM,
     WORKER_NAME_MAX = 3 * 64, // bytes of a name as a token, all escaped
 };
 
 /* ---- records to the bus ---- */
 
-static void s_send(struct worker_commands *self, const char *head, size_t head_size,
-                   const void *payload, size_t size)
+void worker_commands_post(struct worker_commands *self, const char *head,
+                          size_t head_size, const void *payload, size_t size)
 {
     struct bus_item *item = bus_item_new(BUS_RECORD, NULL, head_size + 1 + size);
     memcpy(item->data, head, head_size);
@@ -45,7 +46,7 @@ static void s_emit(struct worker_commands *self, struct channel *channel,
         size += snprintf(head + size, sizeof head - (size_t)size, " try=%d",
                          event->tries + 1);
     gateway_metrics_event(event->size);
-    s_send(self, head, (size_t)size, payload, event->size);
+    worker_commands_post(self, head, (size_t)size, payload, event->size);
 }
 
 void worker_commands_emit(struct channel_host *host, struct channel *channel,
@@ -85,7 +86,7 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
                             (unsigned long long)channel->events.acked,
                             channel->service->name, channel->bound ? channel->bound : "-",
                             channel->gen, channel->is_websocket ? " ws=1" : "");
-        s_send(self, head, (size_t)size, json, strlen(json));
+        worker_commands_post(self, head, (size_t)size, json, strlen(json));
     }
     s_emit_after(self, channel, 0);
 }
@@ -132,14 +133,7 @@ static void s_end_epoch(struct worker_commands *self, const struct bus_item *ite
 
 /* ---- commands ---- */
 
-struct s_command {
-    struct wire_record record;
-    struct blob *blob;
-    uint64_t c;     // number
-    uint64_t reply; // c when an answer is wanted, else 0
-};
-
-static struct channel *s_channel(struct worker_commands *self, struct wire_text id)
+struct channel *worker_commands_channel(struct worker_commands *self, struct wire_text id)
 {
     uint64_t number;
     if (channel_id_parse(self->host, id.data, id.size, &number) < 0)
@@ -147,18 +141,18 @@ static struct channel *s_channel(struct worker_commands *self, struct wire_text 
     return channel_find(self->host, number);
 }
 
-static const char *s_text(struct wire_text text, char *out, size_t room)
+const char *worker_commands_text(struct wire_text text, char *out, size_t room)
 {
     return wire_unescape(text, out, room) < 0 ? NULL : out;
 }
 
-static void s_gone(struct worker_commands *self, const struct s_command *command,
+static void s_gone(struct worker_commands *self, const struct worker_command *command,
                    struct wire_text id)
 {
     char head[TEXT_ROOM];
     int size = snprintf(head, sizeof head, "GONE %.*s", (int)id.size, id.data);
     if (size > 0 && (size_t)size < sizeof head)
-        s_send(self, head, (size_t)size, NULL, 0);
+        worker_commands_post(self, head, (size_t)size, NULL, 0);
     worker_commands_answer(self->host, command->reply, "gone");
 }
 
@@ -182,7 +176,8 @@ static int s_option_int(const struct wire_record *record, const char *key, int m
     return value;
 }
 
-static void s_send_options(const struct s_command *command, struct send_options *options)
+static void s_send_options(const struct worker_command *command,
+                           struct send_options *options)
 {
     const struct wire_record *record = &command->record;
     struct wire_text length = wire_option(record, 3, "length");
@@ -202,7 +197,7 @@ static void s_send_options(const struct s_command *command, struct send_options 
         options->want = WANT_RECEIVED;
 }
 
-static void s_send_to(struct worker_commands *self, const struct s_command *command,
+static void s_send_to(struct worker_commands *self, const struct worker_command *command,
                       const struct send_options *options, struct wire_text id,
                       struct message *message)
 {
@@ -222,7 +217,7 @@ static void s_send_to(struct worker_commands *self, const struct s_command *comm
         worker_commands_answer(self->host, command->reply, error);
 }
 
-static void s_take_send(struct worker_commands *self, struct s_command *command)
+static void s_take_send(struct worker_commands *self, struct worker_command *command)
 {
     const struct wire_record *record = &command->record;
     struct wire_text list = record->token[2];
@@ -246,7 +241,7 @@ static void s_take_send(struct worker_commands *self, struct s_command *command)
     message_clear(&message);
 }
 
-static void s_take_close(struct worker_commands *self, struct s_command *command,
+static void s_take_close(struct worker_commands *self, struct worker_command *command,
                          struct channel *channel)
 {
     const struct wire_record *record = &command->record;
@@ -264,13 +259,14 @@ static void s_take_close(struct worker_commands *self, struct s_command *command
     worker_commands_answer(self->host, command->reply, error);
 }
 
-static void s_take_accept(struct worker_commands *self, struct s_command *command,
+static void s_take_accept(struct worker_commands *self, struct worker_command *command,
                           struct channel *channel)
 {
     char text[TEXT_ROOM];
     const struct wire_record *record = &command->record;
     struct wire_text option = wire_option(record, 3, "protocol");
-    const char *protocol = option.data ? s_text(option, text, sizeof text) : NULL;
+    const char *protocol =
+        option.data ? worker_commands_text(option, text, sizeof text) : NULL;
     const char *error = channel->carried ? NULL : "gone";
     if (!error && option.data && !protocol)
         error = "value";
@@ -278,35 +274,6 @@ static void s_take_accept(struct worker_commands *self, struct s_command *comman
         error = channel->carrier->accept(channel, protocol, record->payload,
                                          record->payload_size);
     worker_commands_answer(self->host, command->reply, error);
-}
-
-static void s_take_subscription(struct worker_commands *self, struct s_command *command,
-                                struct channel *channel, bool more)
-{
-    char topic[TEXT_ROOM];
-    const struct wire_record *record = &command->record;
-    const char *name =
-        record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
-    if (!name || !channel_is_open(channel)) {
-        worker_commands_answer(self->host, command->reply, name ? "gone" : "value");
-        return;
-    }
-    if (more)
-        hub_subscribe(self->hub, channel, name);
-    else
-        hub_unsubscribe(self->hub, channel, name);
-    worker_commands_answer(self->host, command->reply, NULL);
-}
-
-/* The bus counted a subscription of a channel that is not there. */
-static void s_undo_subscription(struct worker_commands *self,
-                                const struct wire_record *record)
-{
-    char topic[TEXT_ROOM];
-    const char *name =
-        record->count > 3 ? s_text(record->token[3], topic, sizeof topic) : NULL;
-    if (name)
-        bus_lane_send(self->lane, bus_item_new(BUS_UNSUB, name, strlen(name)));
 }
 
 /* The former worker died with events that it had been sent: docs/protocol/1-bus.md 5.2, 6
@@ -345,7 +312,7 @@ static void s_end_unadoptable(struct channel *channel)
         channel_acked(channel, last);
 }
 
-static void s_take_resend(struct worker_commands *self, struct s_command *command,
+static void s_take_resend(struct worker_commands *self, struct worker_command *command,
                           struct channel *channel)
 {
     const struct wire_record *record = &command->record;
@@ -370,7 +337,7 @@ static void s_take_resend(struct worker_commands *self, struct s_command *comman
     s_announce(self, channel);
 }
 
-static void s_take_bound(struct s_command *command, struct channel *channel)
+static void s_take_bound(struct worker_command *command, struct channel *channel)
 {
     if (command->record.count < 4 || command->record.token[3].size > WORKER_NAME_MAX)
         return;
@@ -379,24 +346,21 @@ static void s_take_bound(struct s_command *command, struct channel *channel)
         mem_strndup(command->record.token[3].data, command->record.token[3].size);
 }
 
-static void s_for_channel(struct worker_commands *self, struct s_command *command)
+static void s_for_channel(struct worker_commands *self, struct worker_command *command)
 {
     const struct wire_record *record = &command->record;
     struct wire_text verb = record->token[0];
-    struct channel *channel = s_channel(self, record->token[2]);
+    struct channel *channel = worker_commands_channel(self, record->token[2]);
     if (!channel) {
         if (wire_is(verb, "SUB"))
-            s_undo_subscription(self, record);
+            worker_topics_missed(self, record);
         s_gone(self, command, record->token[2]);
     } else if (wire_is(verb, "CLOSE")) {
         s_take_close(self, command, channel);
     } else if (wire_is(verb, "ACCEPT")) {
         s_take_accept(self, command, channel);
     } else if (wire_is(verb, "SUB") || wire_is(verb, "UNSUB")) {
-        bool more = wire_is(verb, "SUB");
-        if (more && !channel_is_open(channel))
-            s_undo_subscription(self, record);
-        s_take_subscription(self, command, channel, more);
+        worker_topics_subscription(self, command, channel);
     } else if (wire_is(verb, "RESEND")) {
         s_take_resend(self, command, channel);
     } else if (wire_is(verb, "BOUND")) {
@@ -418,7 +382,7 @@ static void s_take_acks(struct worker_commands *self, const struct wire_record *
         if (space) {
             struct wire_text id = {at, (size_t)(space - at)};
             struct wire_text number = {space + 1, size - id.size - 1};
-            struct channel *channel = s_channel(self, id);
+            struct channel *channel = worker_commands_channel(self, id);
             if (channel && wire_u64(number, &seq) == 0)
                 channel_acked(channel, seq);
         }
@@ -429,49 +393,16 @@ static void s_take_acks(struct worker_commands *self, const struct wire_record *
 static void s_take_flow(struct worker_commands *self, const struct wire_record *record)
 {
     char name[TEXT_ROOM];
-    if (record->count < 4 || !s_text(record->token[2], name, sizeof name))
+    if (record->count < 4 || !worker_commands_text(record->token[2], name, sizeof name))
         return;
     struct service *service = channel_find_service(self->host, name);
     if (service) // else no route leads there
         channel_flow(self->host, service, wire_is(record->token[3], "1"));
 }
 
-static uint64_t s_except(struct worker_commands *self, const struct wire_record *record)
-{
-    struct wire_text text = wire_option(record, 4, "except");
-    uint64_t id = 0;
-    if (text.data && channel_id_parse(self->host, text.data, text.size, &id) < 0)
-        return 0;
-    return id;
-}
-
-static void s_take_topic(struct worker_commands *self, struct s_command *command)
-{
-    char topic[TEXT_ROOM], position[TEXT_ROOM];
-    const struct wire_record *record = &command->record;
-    bool is_lost = wire_is(record->token[0], "LOST");
-    size_t at = is_lost ? 4 : 3;
-    if (record->count <= at || !s_text(record->token[2], topic, sizeof topic) ||
-        !s_text(record->token[at], position, sizeof position))
-        return;
-    struct message message = {.data = record->payload,
-                              .size = record->payload_size,
-                              .source = command->blob,
-                              .is_binary = wire_option(record, 4, "bin").data != NULL,
-                              .topic = topic,
-                              .cursor = position};
-    if (is_lost)
-        hub_lost(self->hub, topic, position);
-    else if (wire_is(record->token[0], "TOP"))
-        hub_top(self->hub, topic, position);
-    else
-        hub_publish(self->hub, &message, s_except(self, record));
-    message_clear(&message);
-}
-
 static void s_take_command(struct worker_commands *self, struct blob *blob)
 {
-    struct s_command command = {.blob = blob};
+    struct worker_command command = {.blob = blob};
     const struct wire_record *record = &command.record;
     if (wire_read(blob->data, blob->size, &command.record) < 0 || record->count < 3 ||
         wire_u64(record->token[1], &command.c) < 0)
@@ -487,7 +418,7 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
     else if (wire_is(verb, "FLOW"))
         s_take_flow(self, record);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
-        s_take_topic(self, &command);
+        worker_topics_take(self, &command);
     else
         s_for_channel(self, &command);
 }
@@ -496,7 +427,7 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
 static void s_end_slow(struct worker_commands *self, const struct bus_item *item)
 {
     struct wire_text id = {item->data, item->size};
-    struct channel *channel = s_channel(self, id);
+    struct channel *channel = worker_commands_channel(self, id);
     if (channel && channel->carried)
         channel->carrier->end(channel, "slow");
 }
@@ -514,7 +445,7 @@ void worker_commands_take(struct worker_commands *self, const struct bus_item *i
         s_announce_all(self, item);
         break;
     case BUS_LOST:
-        hub_lost_all(self->hub);
+        worker_topics_lost(self);
         break;
     case BUS_SLOW:
         s_end_slow(self, item);

@@ -2,6 +2,7 @@
  * does to a channel, and what a channel's events look like on the wire. */
 #pragma once
 
+#include "common/wire.h"
 #include "gateway/bus_port.h"
 #include "gateway/channel.h"
 #include "gateway/hub.h"
@@ -20,3 +21,23 @@ void worker_commands_take(struct worker_commands *self, const struct bus_item *i
 void worker_commands_emit(struct channel_host *host, struct channel *channel,
                           const struct event *event);
 void worker_commands_answer(struct channel_host *host, uint64_t c, const char *error);
+
+/* What the files of the worker's commands share. */
+
+enum { WORKER_TEXT_ROOM = 256 }; // bytes of a token as text, NUL included
+
+struct worker_command {
+    struct wire_record record;
+    struct blob *blob; // the record's bytes
+    uint64_t c;        // number
+    uint64_t reply;    // c when an answer is wanted, else 0
+};
+
+/* A record to the bus: header without LF, payload. */
+void worker_commands_post(struct worker_commands *self, const char *head,
+                          size_t head_size, const void *payload, size_t size);
+/* The channel of an id, or NULL. */
+struct channel *worker_commands_channel(struct worker_commands *self,
+                                        struct wire_text id);
+/* A token as text in `out`, or NULL: too long, or badly escaped. */
+const char *worker_commands_text(struct wire_text text, char *out, size_t room);
