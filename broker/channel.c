@@ -78,6 +78,7 @@ struct channel *channel_new(struct table *channels, struct wire_text id)
     list_init(&self->of_edge);
     list_init(&self->parked);
     list_init(&self->ack);
+    list_init(&self->of_label);
     table_add(channels, &self->by_id, self->id, id.size);
     return self;
 }
@@ -91,6 +92,7 @@ void channel_destroy(struct table *channels, struct channel **self_p)
     list_remove(&self->of_edge);
     list_remove(&self->parked);
     list_remove(&self->ack);
+    label_clear(self);
     table_remove(channels, &self->by_id);
     free(self);
 }

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 
 struct edge;
+struct label;
 struct member;
 struct service;
 struct worker_name;
@@ -44,6 +45,8 @@ struct channel {
     struct link of_edge;        // the edge's channels
     struct link parked;         // its worker's queue, when PARKED
     struct link ack;            // the edge's acknowledgements, when there is one
+    struct label *label;        // that applications gave it, or NULL
+    struct link of_label;       // the label's channels
     uint64_t last;              // newest event that was passed on, or is past
     uint64_t acked;             // all up to here is processed
     uint64_t tried;             // newest event that a former worker was sent
@@ -80,4 +83,6 @@ struct channel *channel_find(const struct table *channels, struct wire_text id);
 struct channel *channel_new(struct table *channels, struct wire_text id);
 /* Out of all lists; its deliveries must have been taken away. */
 void channel_destroy(struct table *channels, struct channel **self_p);
+/* label.c: it has no label any more. */
+void label_clear(struct channel *channel);
 const char *channel_state_name(enum channel_state state);

@@ -45,6 +45,9 @@ const char *command_bad_option(const struct request *request)
     struct wire_text want = wire_option(record, first, "want");
     if (!s_is_one_of(want, "accepted", "written") && !wire_is(want, "received"))
         return "want: accepted, written or received";
+    struct wire_text label = wire_option(record, first, "label");
+    if (label.data && !label_is_valid(label))
+        return "label: 1 to 128 bytes";
     return NULL;
 }
 
@@ -300,9 +303,48 @@ void command_send(struct request *request)
     s_send_to_several(request, &list);
 }
 
+/* The broker takes the label when the edge is to hear of it.  A channel that it does not
+ * know yet gets it at the end of the announcement. */
+static void s_set_label(struct core *core, struct wire_text id, struct wire_text name)
+{
+    struct channel *channel = channel_find(&core->channels, id);
+    if (channel && channel->edge && name.data)
+        label_set(&core->labels, channel, name);
+}
+
 void command_accept(struct request *request)
 {
-    (void)command_one(request);
+    struct wire_text label = wire_option(request->record, request->options, "label");
+    if (command_one(request) == 0)
+        s_set_label(request->core, request->record->token[1], label);
+}
+
+void command_label(struct request *request)
+{
+    const struct wire_record *record = request->record;
+    if (!label_is_valid(record->token[2])) {
+        core_dropped(request->core, CORE_DROP_VALUE);
+        answer_error(request, record->token[1], "value", "label: 1 to 128 bytes");
+        return;
+    }
+    if (command_one(request) == 0)
+        s_set_label(request->core, record->token[1], record->token[2]);
+}
+
+void command_relabel(struct core *core, const struct edge *edge)
+{
+    struct wire_record record;
+    uint64_t c = edge->sync_c < edge->ring.first ? edge->ring.first : edge->sync_c + 1;
+    for (; c < edge->ring.next; c++) {
+        const struct blob *blob = command_ring_at(&edge->ring, c);
+        if ((blob->data[0] != 'L' && blob->data[0] != 'A') ||
+            wire_read(blob->data, blob->size, &record) < 0)
+            continue;
+        if (wire_is(record.token[0], "LABEL"))
+            s_set_label(core, record.token[2], record.token[3]);
+        else if (wire_is(record.token[0], "ACCEPT"))
+            s_set_label(core, record.token[2], wire_option(&record, 3, "label"));
+    }
 }
 
 void command_close(struct request *request)

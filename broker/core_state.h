@@ -5,6 +5,7 @@
 #include "broker/core.h"
 #include "broker/edge.h"
 #include "broker/fence.h"
+#include "broker/label.h"
 #include "broker/reply.h"
 #include "broker/service.h"
 #include "broker/throttle.h"
@@ -41,6 +42,7 @@ struct core {
     struct link failed; // workers to be taken away
     struct table services;
     struct table channels;
+    struct table labels; // that channels have
     struct topics topics;
     struct replies replies;
     struct throttle who;
@@ -93,6 +95,9 @@ void edge_life_bury(struct core *core, struct edge *edge);
 void command_send(struct request *request);
 void command_accept(struct request *request);
 void command_close(struct request *request);
+void command_label(struct request *request);
+/* The edge has announced all it has: labels that are still on their way to it count. */
+void command_relabel(struct core *core, const struct edge *edge);
 /* The edge answered command c: an OK or ERR record. */
 void command_answered(struct core *core, struct edge *edge,
                       const struct wire_record *record);

@@ -41,6 +41,7 @@ struct edge {
     size_t held_count, held_bytes;
     struct table asks; // c -> question
     size_t ask_count;
+    uint64_t sync_c;   // commands after this are behind what it announces
     uint64_t unsure_c; // answers to commands up to this may have been lost
     int64_t unsure_ms; // when they are given up; 0: there are none
     size_t channel_count;

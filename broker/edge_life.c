@@ -195,6 +195,7 @@ static void s_greet(struct core *core, struct edge *edge, uint64_t peer,
         command_unsure(core, edge, lastc);
     if (!resume)
         s_begin_sync(edge);
+    edge->sync_c = edge->cursor - 1;
     lastc = edge->cursor - 1;
     s_welcome(core, edge, resume);
     s_ask_again(core, edge, lastc);

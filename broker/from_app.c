@@ -292,6 +292,7 @@ static const struct verb {
     {"SUB", 3, command_sub, true, PERMIT_CHANNEL_AND_TOPIC},
     {"UNSUB", 3, command_unsub, true, PERMIT_CHANNEL_AND_TOPIC},
     {"ACCEPT", 2, command_accept, true, PERMIT_CHANNELS},
+    {"LABEL", 3, command_label, true, PERMIT_CHANNELS},
     {"NACK", 2, s_nack, false, PERMIT_WORKER},
     {"LEAVE", 2, s_leave, false, PERMIT_SERVICE},
     {"GET", 2, query_get, false, PERMIT_QUESTION},

@@ -129,7 +129,21 @@ static struct service *s_service(const struct from *from, size_t service_at,
     return service;
 }
 
-/* OPEN channel seq service gen accept=1 try= ws=1 */
+/* An announcement says what the edge knows of the label; later ones are on their way to
+ * it, and are not undone by an answer to RESEND. */
+static void s_label(const struct from *from, struct channel *channel, bool known,
+                    size_t options)
+{
+    struct wire_text label = wire_option(from->record, options, "label");
+    if (known && from->edge->synced)
+        return;
+    if (label.data && !label_is_valid(label))
+        core_dropped(from->core, CORE_DROP_VALUE);
+    else
+        label_set(&from->core->labels, channel, label);
+}
+
+/* OPEN channel seq service gen accept=1 try= ws=1 label= */
 static void s_open(const struct from *from)
 {
     struct core *core = from->core;
@@ -143,7 +157,8 @@ static void s_open(const struct from *from)
     struct service *service = gone ? NULL : s_service(from, 3, 4, &gen);
     if (!service)
         return;
-    if (!channel) {
+    bool known = channel != NULL;
+    if (!known) {
         channel = s_new_channel(from, service, gen);
         channel->delivered = from->edge->met_before && !from->edge->synced;
         s_place(core, channel);
@@ -154,6 +169,7 @@ static void s_open(const struct from *from)
         channel->closing = false;
         dispatch_become(channel, CHANNEL_LIVE);
     }
+    s_label(from, channel, known, 5);
     channel->ws |= wire_is(wire_option(from->record, 5, "ws"), "1");
     const struct event event = {EVENT_OPEN, "OPEN", seq, from->record, 5};
     s_event(from, channel, &event);
@@ -168,7 +184,7 @@ static void s_want(struct core *core, struct channel *channel, struct wire_text 
         channel->wanted->until_ms = core->now_ms + CORE_NAME_MS;
 }
 
-/* ADOPT channel acked service worker gen ws=1 */
+/* ADOPT channel acked service worker gen ws=1 label= */
 static void s_adopt(const struct from *from)
 {
     struct core *core = from->core;
@@ -192,6 +208,7 @@ static void s_adopt(const struct from *from)
     } else if (!s_is_current(from, channel, gen)) {
         return;
     }
+    s_label(from, channel, known, 6);
     channel->ws |= wire_is(wire_option(from->record, 6, "ws"), "1");
     if (acked < channel->acked)
         dispatch_ack(channel);
@@ -280,6 +297,7 @@ static void s_synced(const struct from *from)
         if (channel->unseen)
             dispatch_orphan(from->core, channel);
     }
+    command_relabel(from->core, edge);
     struct link held;
     hold_take(edge, &held);
     hold_release(from->core, &held);

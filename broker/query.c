@@ -90,6 +90,8 @@ static void s_channel(const struct request *request, struct wire_text id)
     json_object_set_new(value, "edge",
                         channel->edge ? json_string(channel->edge->id) : json_null());
     json_object_set_new(value, "worker", s_worker(channel->member));
+    json_object_set_new(value, "label",
+                        channel->label ? json_string(channel->label->name) : json_null());
     json_object_set_new(value, "last", s_number(channel->last));
     json_object_set_new(value, "acked", s_number(channel->acked));
     json_object_set_new(value, "gen", s_number(channel->gen));

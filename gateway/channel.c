@@ -130,6 +130,7 @@ void channel_destroy(struct channel **self_p)
     table_remove(&self->host->channels, &self->by_id);
     free(self->adopt);
     free(self->bound);
+    free(self->label);
     free(self);
     *self_p = NULL;
 }

@@ -12,6 +12,7 @@
 enum {
     TEXT_ROOM = WORKER_TEXT_ROOM,
     WORKER_NAME_MAX = 3 * 64, // bytes of a name as a token, all escaped
+    LABEL_MAX = 128,          // bytes of a label as a token
 };
 
 /* ---- records to the bus ---- */
@@ -27,6 +28,12 @@ void worker_commands_post(struct worker_commands *self, const char *head,
     bus_lane_send(self->lane, item);
 }
 
+/* What the broker forgets with its life, as an option; LABEL_MAX + 8 bytes. */
+static int s_label_option(const struct channel *channel, char *out, size_t room)
+{
+    return channel->label ? snprintf(out, room, " label=%s", channel->label) : 0;
+}
+
 static void s_emit(struct worker_commands *self, struct channel *channel,
                    const struct event *event)
 {
@@ -35,11 +42,13 @@ static void s_emit(struct worker_commands *self, struct channel *channel,
     channel_id_text(channel, id);
     int size = snprintf(head, sizeof head, "%s %s %llu", event_verb_name(event->verb), id,
                         (unsigned long long)event->seq);
-    if (event->verb == EVENT_OPEN)
+    if (event->verb == EVENT_OPEN) {
         size += snprintf(head + size, sizeof head - (size_t)size, " %s %u%s%s",
                          channel->service->name, channel->gen,
                          channel->is_websocket ? " ws=1" : "",
                          channel->needs_accept ? " accept=1" : "");
+        size += s_label_option(channel, head + size, sizeof head - (size_t)size);
+    }
     size += snprintf(head + size, sizeof head - (size_t)size, "%.*s",
                      (int)event->head_size, (const char *)event->data);
     if (event->tries > 0)
@@ -86,6 +95,7 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
                             (unsigned long long)channel->events.acked,
                             channel->service->name, channel->bound ? channel->bound : "-",
                             channel->gen, channel->is_websocket ? " ws=1" : "");
+        size += s_label_option(channel, head + size, sizeof head - (size_t)size);
         worker_commands_post(self, head, (size_t)size, json, strlen(json));
     }
     s_emit_after(self, channel, 0);
@@ -259,6 +269,26 @@ static void s_take_close(struct worker_commands *self, struct worker_command *co
     worker_commands_answer(self->host, command->reply, error);
 }
 
+/* "-": none. */
+static void s_set_label(struct channel *channel, struct wire_text label)
+{
+    if (!label.data || label.size > LABEL_MAX)
+        return;
+    free(channel->label);
+    channel->label = wire_is(label, "-") ? NULL : mem_strndup(label.data, label.size);
+}
+
+static void s_take_label(struct worker_commands *self, struct worker_command *command,
+                         struct channel *channel)
+{
+    const struct wire_record *record = &command->record;
+    bool right = record->count > 3 && record->token[3].size <= LABEL_MAX;
+    const char *error = channel->carried ? NULL : "gone";
+    if (right)
+        s_set_label(channel, record->token[3]);
+    worker_commands_answer(self->host, command->reply, right ? error : "value");
+}
+
 static void s_take_accept(struct worker_commands *self, struct worker_command *command,
                           struct channel *channel)
 {
@@ -270,6 +300,7 @@ static void s_take_accept(struct worker_commands *self, struct worker_command *c
     const char *error = channel->carried ? NULL : "gone";
     if (!error && option.data && !protocol)
         error = "value";
+    s_set_label(channel, wire_option(record, 3, "label"));
     if (!error)
         error = channel->carrier->accept(channel, protocol, record->payload,
                                          record->payload_size);
@@ -359,6 +390,8 @@ static void s_for_channel(struct worker_commands *self, struct worker_command *c
         s_take_close(self, command, channel);
     } else if (wire_is(verb, "ACCEPT")) {
         s_take_accept(self, command, channel);
+    } else if (wire_is(verb, "LABEL")) {
+        s_take_label(self, command, channel);
     } else if (wire_is(verb, "SUB") || wire_is(verb, "UNSUB")) {
         worker_topics_subscription(self, command, channel);
     } else if (wire_is(verb, "RESEND")) {
