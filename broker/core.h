@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "broker/keeper.h"
 #include "broker/output.h"
 
 #include <stdbool.h>
@@ -88,3 +89,18 @@ void core_set_tap(struct core *self, bool watched);
 const struct core_stats *core_measure(struct core *self);
 /* A word for each reason, for metrics. */
 const char *core_drop_name(enum core_drop drop);
+
+/* The store.  Without one, history lives as long as the process, and its epoch is the
+ * boot id. */
+
+/* Once, before any record, and before core_restore_start. */
+void core_set_keeper(struct core *self, const struct keeper *keeper);
+/* What struct keeper_events says, in its order. */
+void core_restore_start(struct core *self, const struct keeper_start *start);
+void core_restore_hole(struct core *self, uint64_t from, uint64_t to);
+void core_restore_topic(struct core *self, struct wire_text topic, uint64_t mark);
+void core_restore_message(struct core *self, const struct kept *message);
+void core_stored(struct core *self, uint64_t g, int result);
+void core_leased(struct core *self, uint64_t to, int result);
+/* The first position that was not given out: what an orderly stop writes down. */
+uint64_t core_next_position(const struct core *self);
