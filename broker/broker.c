@@ -41,10 +41,11 @@ struct broker {
     struct core *core;
     int wake; // eventfd
     atomic_bool running, stopping, reloading;
-    bool reopen_tap;         // with the keys that count now
-    int64_t tick_ms;         // when the next one is due
-    int64_t longest_turn_ms; // since the start
-    struct core_stats seen;  // at the last tick, for the log
+    bool reopen_tap;          // with the keys that count now
+    int64_t beat_every_ms;    // a second, or a fifth of a short lease
+    int64_t beat_ms, tick_ms; // when the next ones are due
+    int64_t longest_turn_ms;  // since the start
+    struct core_stats seen;   // at the last tick, for the log
 };
 
 static int s_to_edge(void *context, uint64_t peer, struct blob *record)
@@ -138,6 +139,8 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
         .answers = (size_t)conf_number(conf, "max-answers"),
         .boot = clock_random_u64(),
     };
+    int64_t fifth_ms = settings.edge_lease_ms / 5;
+    self->beat_every_ms = fifth_ms < BROKER_TICK_MS ? fifth_ms : BROKER_TICK_MS;
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};
     return core_new(&settings, &output, clock_now_ms());
 }
@@ -378,10 +381,13 @@ static void s_reload(struct broker *self)
 
 static void s_tick(struct broker *self, int64_t now_ms)
 {
+    if (now_ms < self->beat_ms)
+        return;
+    self->beat_ms = now_ms + self->beat_every_ms;
+    core_tick(self->core);
     if (now_ms < self->tick_ms)
         return;
     self->tick_ms = now_ms + BROKER_TICK_MS;
-    core_tick(self->core);
     const struct core_stats *stats = core_measure(self->core);
     broker_metrics_update(stats, self->longest_turn_ms);
     s_log(self, stats);
@@ -396,7 +402,7 @@ static int s_timeout_ms(const struct broker *self, int64_t now_ms, bool more)
         return 0;
     if (core_is_behind(self->core))
         return BROKER_BEHIND_MS;
-    return self->tick_ms > now_ms ? (int)(self->tick_ms - now_ms) : 0;
+    return self->beat_ms > now_ms ? (int)(self->beat_ms - now_ms) : 0;
 }
 
 /* Waits for something to do.  False: stop. */

@@ -42,9 +42,10 @@ const struct conf_setting broker_settings[] = {
     {.name = "edge-lease",
      .type = CONF_DURATION,
      .initial = "5s",
-     .least = 1000,
+     .least = 500,
      .most = 3600000,
-     .help = "A gateway that is silent for so long is dead; its channels are closed."},
+     .help = "A gateway that is silent for so long is dead; its channels are closed.  "
+             "At least three times the heartbeat of the gateways."},
     {.name = "worker-lease",
      .type = CONF_DURATION,
      .initial = "5s",

@@ -78,7 +78,7 @@ const struct core_denied *core_last_denied(const struct core *self);
 /* Once after the records of a loop turn: acknowledgements, and what did not fit before.
  */
 void core_turn(struct core *self);
-/* Once a second: heartbeats, leases, what waits. */
+/* Once a second, or five times in a shorter lease: heartbeats, leases, what waits. */
 void core_tick(struct core *self);
 /* Is something waiting for room in a connection?  core_turn should be called soon then.
  */

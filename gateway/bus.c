@@ -15,7 +15,6 @@
 
 enum {
     TURN_MS = 100,
-    BEAT_MS = 1000,
     SILENCE_MS = 5000,
     HELLO_MS = 200,
     RECEIVE_MAX = 1000,    // records in one turn
@@ -220,7 +219,7 @@ static void s_tick(struct bus *self)
     if (self->state != BUS_JOINED && self->was_joined &&
         self->now_ms - self->away_ms > self->options.orphan_ms)
         bus_new_epoch(self);
-    if (self->now_ms - self->beat_ms >= BEAT_MS ||
+    if (self->now_ms - self->beat_ms >= self->options.heartbeat_ms ||
         self->unreported_records >= REPORT_RECORDS ||
         self->unreported_bytes >= REPORT_BYTES)
         s_beat(self);

@@ -16,7 +16,7 @@ struct bus_options {
     const char *const *endpoints; // brokers; one is used, the next when it is silent
     size_t endpoint_count;
     const char *edge_name;
-    int64_t orphan_ms;
+    int64_t orphan_ms, heartbeat_ms;
     unsigned workers;
     const int *wake_workers;   // eventfd of each worker
     size_t worker_queue;       // bytes that may wait for one worker

@@ -98,6 +98,7 @@ static void s_make_bus(struct gateway *self, const char *const *brokers, size_t 
         .endpoint_count = count,
         .edge_name = self->settings.edge_name,
         .orphan_ms = self->settings.orphan_ms,
+        .heartbeat_ms = self->settings.heartbeat_ms,
         .workers = self->settings.workers,
         .wake_workers = self->wake_fds,
         .worker_queue = self->settings.worker_queue,

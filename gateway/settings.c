@@ -46,6 +46,9 @@ const struct conf_setting gateway_conf_table[] = {
     TEXT("edge-name", NULL, "Name of this gateway on the bus; default: the host's name."),
     TIME("orphan", "60s", 1000, HOUR,
          "Without a broker for so long, all channels are closed."),
+    TIME("heartbeat", "1s", 100, 10000,
+         "How often the broker is told that this gateway lives: three times in its "
+         "edge-lease, or oftener."),
     COUNT("workers", "0", 0, 64, "Worker threads; 0: one for each core."),
     TIME("worker-timeout", "5s", 3000, HOUR,
          "A worker thread that stands still for so long ends the process."),
@@ -175,6 +178,7 @@ static void s_read_times(struct gateway_settings *self, const struct conf *conf)
     self->sse_comment_ms = conf_number(conf, "sse-comment");
     self->drain_grace_ms = conf_number(conf, "drain-grace");
     self->orphan_ms = conf_number(conf, "orphan");
+    self->heartbeat_ms = conf_number(conf, "heartbeat");
     self->worker_timeout_ms = conf_number(conf, "worker-timeout");
 }
 

@@ -18,7 +18,7 @@ struct gateway_settings {
     int64_t head_timeout_ms, body_timeout_ms, keep_alive_ms, user_timeout_ms;
     int64_t ping_interval_ms, ping_timeout_ms, close_timeout_ms;
     int64_t open_timeout_ms, answer_timeout_ms, sse_comment_ms;
-    int64_t drain_grace_ms, orphan_ms, worker_timeout_ms;
+    int64_t drain_grace_ms, orphan_ms, heartbeat_ms, worker_timeout_ms;
     size_t max_connections, max_connections_per_ip;
     const char *server_header;
     const char **trusted_proxies;

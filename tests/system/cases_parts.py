@@ -5,13 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.case import Skip, case, run
 from support.harness import Deployment, Folder, Gateway, flags, run_program, write_config
 from support.talk import hold, opened_ws, sentinel
-from support.waiting import wait_until
+from support.waiting import scaled, stays_true, wait_until
 from support.worker import Worker
 from support.ws_client import WsClient
 
@@ -214,6 +215,19 @@ def both_in_one_program_serve_the_same(ctx):
             worker.stop()
         daemon.kill()
         folder.remove()
+
+
+@case()
+def with_a_short_lease_the_channels_of_a_dead_gateway_are_closed_within_a_second():
+    with Deployment(broker={"edge_lease": "500ms"}, settings={"heartbeat": "100ms"}) as own:
+        own.main = own.worker()
+        _, event = opened_ws(own, "lease")
+        stays_true(lambda: not own.main.find("CLOSE", event.chan), 1.5, "a heartbeat in time")
+        own.edge.kill()
+        own.edges = []
+        killed = time.monotonic()
+        own.main.wait_close(event.chan)
+        assert time.monotonic() - killed < scaled(2), "the default lease is 5 s"
 
 
 @case()
