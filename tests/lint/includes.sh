@@ -63,8 +63,9 @@ door 'microhttpd\.h' 'gateway/http_server[a-z_]*\.[ch]|common/ops_server\.c'
 door 'c?zmq\.h' 'gateway/bus[a-z_]*\.[ch]|broker/(front|back|tap|feed|socket|zap|watch)\.[ch]|common/conf\.c|ctl/keys\.c'
 door 'openssl/' 'gateway/(ws_handshake|session_token)\.c'
 door 'jansson\.h' 'gateway/(meta|topic_message)\.c|broker/(query|tap_record)\.c'
+door 'sqlite3\.h' 'broker/store_database\.c'
 door 'sys/epoll\.h' 'gateway/(loop|http_server[a-z_]*|acceptor|worker|channel_[a-z_]+)\.[ch]'
 door '(pthread|threads)\.h' \
-    'gateway/(worker[a-z_]*|bus[a-z_]*|admission)\.[ch]|common/(log|ops_server|metric)\.c|allinone/main\.c'
+    'gateway/(worker[a-z_]*|bus[a-z_]*|admission)\.[ch]|broker/store_writer\.c|common/(log|ops_server|metric)\.c|allinone/main\.c'
 door 'check\.h' ''
 exit $bad
