@@ -168,7 +168,7 @@ struct acceptor {
     struct http_server *server;
     struct admission *admission;
     struct timer rest;
-    int64_t user_timeout_ms;
+    struct acceptor_options options;
     size_t count;
     struct s_socket sockets[];
 };
@@ -176,7 +176,7 @@ struct acceptor {
 static void s_set_options(const struct acceptor *self, int fd)
 {
     int on = 1, idle_s = 60;
-    unsigned timeout_ms = (unsigned)self->user_timeout_ms;
+    unsigned timeout_ms = (unsigned)self->options.user_timeout_ms;
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
@@ -244,11 +244,18 @@ static void s_ready(struct loop_watch *watch, uint32_t events)
     }
 }
 
+/* What is accepted inherits it. */
+static void s_set_send_buffer(int fd, int size)
+{
+    if (size > 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
 struct acceptor *acceptor_new(const struct listen_address *addresses, size_t count,
-                              int64_t user_timeout_ms)
+                              const struct acceptor_options *options)
 {
     struct acceptor *self = mem_alloc(sizeof *self + count * sizeof self->sockets[0]);
-    self->user_timeout_ms = user_timeout_ms;
+    self->options = *options;
     self->rest.on_due = s_rested;
     for (; self->count < count; self->count++) {
         struct s_socket *listener = &self->sockets[self->count];
@@ -264,6 +271,7 @@ struct acceptor *acceptor_new(const struct listen_address *addresses, size_t cou
             errno = error;
             return NULL;
         }
+        s_set_send_buffer(listener->fd, options->send_buffer);
     }
     return self;
 }

@@ -25,9 +25,14 @@ void listen_address_clear(struct listen_address *self);
 
 struct acceptor;
 
+struct acceptor_options {
+    int64_t user_timeout_ms; // TCP_USER_TIMEOUT
+    int send_buffer;         // SO_SNDBUF; 0: the kernel grows it as it sees fit
+};
+
 /* A worker's sockets for all addresses.  NULL with errno set. */
 struct acceptor *acceptor_new(const struct listen_address *addresses, size_t count,
-                              int64_t user_timeout_ms);
+                              const struct acceptor_options *options);
 /* Start accepting into the server, in the worker's thread. */
 void acceptor_start(struct acceptor *self, struct loop *loop, struct http_server *server,
                     struct admission *admission);

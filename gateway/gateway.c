@@ -109,12 +109,15 @@ static void s_make_bus(struct gateway *self, const char *const *brokers, size_t 
 
 static bool s_make_worker(struct gateway *self, unsigned index, char *why, size_t room)
 {
+    const struct acceptor_options accept = {
+        .user_timeout_ms = self->settings.user_timeout_ms,
+        .send_buffer = self->settings.send_buffer,
+    };
     struct worker_options options = {
         .settings = &self->settings,
         .routes = self->routes,
         .admission = self->admission,
-        .acceptor = acceptor_new(self->addresses, self->address_count,
-                                 self->settings.user_timeout_ms),
+        .acceptor = acceptor_new(self->addresses, self->address_count, &accept),
         .port = bus_port(self->bus, index),
         .prefix = bus_prefix(self->bus),
         .out_total = &self->out_total,

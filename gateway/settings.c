@@ -77,6 +77,9 @@ const struct conf_setting gateway_conf_table[] = {
     SIZE("out-queue-total", "512MiB", MIB, TIB,
          "Bytes queued for all clients; above it, channels with more than 1 MiB are too "
          "slow."),
+    SIZE("send-buffer", "0", 0, 64 * MIB,
+         "Bytes that the kernel keeps for one client besides (SO_SNDBUF); 0: it decides, "
+         "up to net.ipv4.tcp_wmem."),
     SIZE("slow-at", "1MiB", KIB, 1024 * MIB, "Queue length at which SLOW is sent."),
     SIZE("drained-at", "256KiB", 0, 1024 * MIB, "Queue length at which DRAINED follows."),
     COUNT("window-events", "32", 1, 10000,
@@ -148,6 +151,7 @@ static void s_read_sizes(struct gateway_settings *self, const struct conf *conf)
     self->body_limit = (size_t)conf_number(conf, "body-limit");
     self->message_limit = (size_t)conf_number(conf, "message-limit");
     self->out_queue = (size_t)conf_number(conf, "out-queue");
+    self->send_buffer = (int)conf_number(conf, "send-buffer");
     self->out_queue_total = (size_t)conf_number(conf, "out-queue-total");
     self->slow_at = (size_t)conf_number(conf, "slow-at");
     self->drained_at = (size_t)conf_number(conf, "drained-at");

@@ -12,9 +12,10 @@ struct gateway_settings {
     unsigned workers, daemons;
     size_t head_bytes, body_limit, message_limit;
     size_t out_queue, out_queue_total, slow_at, drained_at; // bytes
-    size_t window_events, window_bytes;                     // of one channel
-    size_t service_events, service_bytes;                   // of one service
-    size_t worker_queue;                                    // bytes for one worker
+    int send_buffer;                      // bytes; 0: the kernel decides
+    size_t window_events, window_bytes;   // of one channel
+    size_t service_events, service_bytes; // of one service
+    size_t worker_queue;                  // bytes for one worker
     int64_t head_timeout_ms, body_timeout_ms, keep_alive_ms, user_timeout_ms;
     int64_t ping_interval_ms, ping_timeout_ms, close_timeout_ms;
     int64_t open_timeout_ms, answer_timeout_ms, sse_comment_ms;

@@ -202,5 +202,18 @@ def many_clients_of_a_hung_service_share_its_window():
         assert all(numbers == list(range(COUNT)) for numbers in by_channel.values())
 
 
+@case()
+def the_kernel_keeps_no_more_for_a_slow_client_than_it_may():
+    with Deployment(settings={"send_buffer": "16KiB", "out_queue": "64KiB"}) as own:
+        own.main = own.worker()
+        client, event = opened_ws(own, "buffers", receive_buffer=4096)
+        taken = 0
+        while taken < 4 * MIB and own.main.ask_send(event.chan, b"x" * 8192).verb == "OK":
+            taken += 8192
+        # The queue, and twice the two buffers, as the kernel counts them.
+        assert taken <= 256 * 1024, f"{taken} bytes were taken"
+        client.close()
+
+
 if __name__ == "__main__":
     run()
