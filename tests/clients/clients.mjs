@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { EventSource } from "eventsource";
 import WebSocket from "ws";
+import { run } from "./runner.mjs";
 
 const host = process.argv[2];
 const DEADLINE_MS = 20000;
@@ -145,22 +146,6 @@ const tests = {
   },
 };
 
-let passed = 0;
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("took too long")), DEADLINE_MS);
-  });
-  try {
-    await Promise.race([test(), late]);
-    console.log(`ok ${name}`);
-    passed++;
-  } catch (error) {
-    console.log(`not ok ${name}\n${error.stack}`);
-    failed++;
-  }
-  clearTimeout(timer);
-}
-console.log(`${passed} passed, ${failed} failed`);
+const failed = await run(tests);
+console.log(`${Object.keys(tests).length - failed} passed, ${failed} failed`);
 process.exit(failed ? 1 : 0);

@@ -1,0 +1,280 @@
+"""bindings/javascript-client in Node: its size, its types, a gateway that misbehaves
+(javascript_unit.mjs), the real programs, and the code of its README.
+
+Last line: `N passed, N failed[, N skipped]`.
+"""
+
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from support.harness import Deployment  # noqa: E402
+from support.waiting import scaled, wait_until  # noqa: E402
+
+CLIENT = HERE.parents[1] / "bindings" / "javascript-client"
+TOOLS = HERE / "node_modules" / ".bin"
+SIZE_MAX = 5 * 1024  # bytes, minified
+STREAMS = ("ws", "sse")
+CARRIERS = (*STREAMS, "poll")
+ROUTES = [("news", {"path": "/news/{section}", "topic": "news/{section}"})]
+
+
+class Node:
+    """A program in Node; `lines()` is what it said."""
+
+    def __init__(self, own, name, *arguments, folder=HERE):
+        self.path = own.folder.path / f"{name}.out"
+        own.programs.append(self)
+        with open(self.path, "wb") as out:
+            self.process = subprocess.Popen(["node", *arguments], cwd=folder, stdout=out,
+                                            stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+    def lines(self):
+        text = self.path.read_text(encoding="utf-8")
+        return text[:text.rfind("\n") + 1].splitlines()
+
+    def wait_line(self, start):
+        """The first line that begins so."""
+        wait_until(lambda: any(line.startswith(start) for line in self.lines()), 15,
+                   f"{start!r} among {self.lines()}")
+
+    def stop(self):
+        """The end of its input is the end of a follower; others are killed."""
+        self.process.stdin.close()
+        try:
+            return self.process.wait(scaled(5))
+        finally:
+            self.kill()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+
+class Follower(Node):
+    """A client of a topic: follow.mjs."""
+
+    def __init__(self, own, name, carriers, section="sport"):
+        super().__init__(own, name, HERE / "follow.mjs", own.url + "news/" + section, carriers)
+        self.name = name
+
+    def events(self, *types):
+        events = [json.loads(line) for line in self.lines()]
+        return [event for event in events if event["type"] in types]
+
+    def texts(self):
+        return [event.get("data", event.get("bytes")) for event in self.events("message")]
+
+    def wait_open(self, count=1):
+        wait_until(lambda: len(self.events("open")) >= count, 15, f"open {count} of {self.name}")
+
+    def wait_texts(self, texts):
+        try:
+            wait_until(lambda: len(self.texts()) >= len(texts), 15, self.name)
+        except AssertionError:
+            pass  # the comparison says more
+        assert self.texts() == texts, (self.name, self.texts(), self.events("gap", "open", "state"))
+
+
+class Own(Deployment):
+    """A broker and a gateway whose address outlives it."""
+
+    def __init__(self, **options):
+        super().__init__(routes=ROUTES, **options)
+        self.programs = []
+
+    def __enter__(self):
+        super().__enter__()
+        self.teller = self.sender()
+        return self
+
+    @property
+    def url(self):
+        return "http://%s:%d/" % self.address
+
+    def publish(self, data, section="sport", **options):
+        self.teller.pub(f"news/{section}", data, **options)
+
+    def restart_edge(self, meanwhile=lambda: None):
+        """Kills the gateway, and starts another one on its port."""
+        host, port = self.address
+        self.edge.kill()
+        self.edges.clear()
+        meanwhile()
+        self.start_edge(listen=f"{host}:{port}")
+        self.wait_joined()
+
+    def stop(self, seconds=20):
+        for program in self.programs:
+            program.kill()
+        super().stop(seconds)
+
+    def abandon(self):
+        for program in self.programs:
+            program.kill()
+        super().abandon()
+
+
+def it_has_at_most_five_kilobytes_minified():
+    done = subprocess.run([TOOLS / "terser", "--module", "--compress", "passes=3", "--mangle",
+                           "--ecma", "2022", CLIENT / "ringway.js"],
+                          check=True, capture_output=True, timeout=scaled(60))
+    print(f"     {len(done.stdout)} bytes")
+    assert 1000 < len(done.stdout) <= SIZE_MAX, len(done.stdout)
+
+
+def install(folder):
+    """As `npm install ringway-client ws` does."""
+    packages = folder / "node_modules"
+    packages.mkdir()
+    (packages / "ringway-client").symlink_to(CLIENT)
+    (packages / "ws").symlink_to(HERE / "node_modules" / "ws")
+
+
+def its_types_are_what_the_compiler_takes():
+    with tempfile.TemporaryDirectory() as folder:
+        install(pathlib.Path(folder))
+        shutil.copy(HERE / "types.ts", folder)
+        done = subprocess.run([TOOLS / "tsc", "--noEmit", "--strict", "--target", "es2022",
+                               "--module", "nodenext", "--lib", "es2022,dom",
+                               "types.ts"], cwd=folder, check=False, capture_output=True, text=True,
+                              timeout=scaled(60))
+    assert done.returncode == 0, done.stdout
+
+
+def the_package_has_what_it_names():
+    package = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))
+    named = [*package["files"], package["main"], package["types"],
+             *package["exports"]["."].values()]
+    assert all((CLIENT / name).is_file() for name in named), named
+    assert "dependencies" not in package
+    source = (CLIENT / "ringway.js").read_text(encoding="utf-8")
+    assert not re.search(r"^import|import\(", source, re.M)
+
+
+def the_carriers_that_stream_give_the_same_sequence():
+    with Own() as own:
+        followers = [Follower(own, carrier, carrier) for carrier in STREAMS]
+        for follower in followers:
+            follower.wait_open()
+        texts = ["one", "two\nlines", "", "\u00fcn\u00ef \U0001f600", [0, 255, 10]]
+        texts += [str(number) for number in range(100)]
+        for text in texts:
+            if isinstance(text, str):
+                own.publish(text)
+            else:
+                own.publish(bytes(text), bin=1)
+        for follower in followers:
+            follower.wait_texts(texts)
+        cursors = [[event["cursor"] for event in follower.events("message")]
+                   for follower in followers]
+        assert cursors[0] == cursors[1], cursors
+        for follower in followers:
+            assert not follower.events("gap"), follower.events("gap")
+            assert follower.stop() == 0
+            assert follower.events("close")[0]["code"] == 1000
+
+
+def number_of(position):
+    return int(position.rpartition(":")[2])
+
+
+def a_gateway_that_is_killed_and_back_leaves_no_silent_hole():
+    with Own() as own:
+        followers = [Follower(own, carrier, carrier) for carrier in CARRIERS]
+        followers.append(Follower(own, "any", ",".join(CARRIERS)))
+        for follower in followers:
+            follower.wait_open()
+        own.publish("before")
+        wait_until(lambda: all(follower.events("message", "gap") for follower in followers), 15,
+                   "the first message")
+        own.restart_edge(lambda: own.publish("while it is away"))
+        for follower in followers:
+            follower.wait_open(2)
+        wait_until(lambda: all("last" in follower.texts() or own.publish("last")
+                               for follower in followers), 15, "the last message")
+        for follower in followers:
+            # What is not there is announced.
+            if not {"before", "while it is away"} <= set(follower.texts()):
+                assert follower.events("gap"), (follower.name, follower.texts())
+            numbers = [number_of(event["cursor"]) for event in follower.events("message")]
+            assert numbers == sorted(set(numbers)), numbers
+
+
+def a_refusal_is_the_end_and_says_why():
+    with Own() as own:
+        follower = Follower(own, "lost", ",".join(CARRIERS), "%2A")
+        wait_until(lambda: follower.events("close"), 15, "the end")
+        assert follower.events("close")[0]["code"] == 4400, follower.events("close")
+        assert follower.events("close")[0]["reason"]
+
+
+def blocks(path):
+    return re.findall(r"^```js\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def the_code_of_the_readme_runs():
+    modules = [block for block in blocks(CLIENT / "README.md") if "sessionStorage" not in block]
+    assert len(modules) == 2  # that with sessionStorage runs in the browser
+    with Own() as own:
+        install(own.folder.path)
+        for at, module in enumerate(modules):
+            assert "http://127.0.0.1:8080/" in module
+            (own.folder.path / f"{at}.mjs").write_text(
+                module.replace("http://127.0.0.1:8080/", own.url), encoding="utf-8")
+            program = Node(own, f"readme{at}", f"{at}.mjs", folder=own.folder.path)
+            program.wait_line("open by ws" if "WebSocket }" in module else "state open sse")
+            own.publish("mate in two", "chess")
+            program.wait_line("message mate in two")
+
+
+TESTS = [
+    it_has_at_most_five_kilobytes_minified,
+    its_types_are_what_the_compiler_takes,
+    the_package_has_what_it_names,
+    the_carriers_that_stream_give_the_same_sequence,
+    a_gateway_that_is_killed_and_back_leaves_no_silent_hole,
+    a_refusal_is_the_end_and_says_why,
+    the_code_of_the_readme_runs,
+]
+
+
+def unit():
+    """(passed, failed) of javascript_unit.mjs."""
+    done = subprocess.run(["node", HERE / "javascript_unit.mjs"], check=False, capture_output=True,
+                          text=True, timeout=scaled(120))
+    found = re.search(r"^(\d+) passed, (\d+) failed\n\Z", done.stdout, re.M)
+    print("\n".join(done.stdout.splitlines()[:-1]) + done.stderr)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 1)
+
+
+def main():
+    if not (HERE / "node_modules").is_dir() or not shutil.which("node"):
+        print("tests/clients/node_modules is not there: npm ci --prefix tests/clients")
+        print("0 passed, 0 failed, 1 skipped")
+        return 77
+    passed, failed = unit()
+    for test in TESTS:
+        name = test.__name__.replace("_", " ")
+        try:
+            test()
+            print(f"ok {name}", flush=True)
+            passed += 1
+        except Exception:  # pylint: disable=broad-except
+            print(f"not ok {name}\n{traceback.format_exc()}", flush=True)
+            failed += 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
