@@ -91,9 +91,8 @@ class Clients:
             new.append(client)
         return new
 
-    def drain(self, seconds=0.0):
-        """Reads what there is; returns the number of bytes."""
-        total = 0
+    def read(self, seconds=0.0):
+        """What there is, for each connection that has something."""
         for fd, _ in self.poll.poll(seconds, 4096):
             try:
                 data = self.by_fd[fd].recv(1 << 18)
@@ -101,8 +100,11 @@ class Clients:
                 continue
             assert data, "the server closed a connection"
             self.received[fd] += len(data)
-            total += len(data)
-        return total
+            yield data
+
+    def drain(self, seconds=0.0):
+        """Reads what there is; returns the number of bytes."""
+        return sum(len(data) for data in self.read(seconds))
 
     def ask_again(self, seconds, request):
         """Says `request` on each connection that got something; returns how many did."""
