@@ -92,6 +92,8 @@ class Browser:
             message = json.loads(text)
             if "id" in message:
                 self.waiting.pop(message["id"]).set_result(message)
+            elif message.get("sessionId") not in self.pages:
+                continue  # of a tab that nobody looks at any more
             elif message["method"] == "Runtime.exceptionThrown":
                 details = message["params"]["exceptionDetails"]
                 self.pages[message["sessionId"]].faults.append(str(details))
