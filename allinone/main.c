@@ -21,7 +21,8 @@ static const struct conf_setting s_own_table[] = {
     {.name = "ops-listen",
      .type = CONF_TEXT,
      .initial = "127.0.0.1:8081",
-     .help = "Address of /metrics, /healthz and /readyz; empty: none."},
+     .help =
+         "Address of /metrics, /healthz, /readyz and POST /topics/NAME; empty: none."},
     {.name = NULL},
 };
 
@@ -48,9 +49,7 @@ static void *s_run_broker(void *context)
 
 static bool s_open_ops(struct s_process *self, const struct conf *conf)
 {
-    const struct ops_callbacks callbacks = {.is_ready = gateway_is_ready,
-                                            .before_metrics = gateway_set_gauges,
-                                            .context = self->gateway};
+    const struct ops_callbacks callbacks = gateway_ops_callbacks(self->gateway);
     const char *address = conf_text(conf, "ops-listen");
     if (!address || !*address)
         return true;
@@ -123,6 +122,8 @@ static void s_serve(struct s_process *self)
 
 static void s_stop(struct s_process *self)
 {
+    if (self->gateway)
+        gateway_end_posts(self->gateway);
     ops_server_destroy(&self->ops);
     gateway_destroy(&self->gateway);
     if (self->broker_started) {

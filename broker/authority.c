@@ -115,20 +115,28 @@ static bool s_are_topics(const char *list)
     return true;
 }
 
-static void s_begin(struct authority *self, enum authority_kind kind, const char *name)
+static const char s_bad_topics[] =
+    "topics: 1 to 255 bytes; a name, or one that ends in /* or /**, or * alone";
+
+static void s_begin(struct authority *self, enum authority_kind kind, const char *name,
+                    const char *topics)
 {
     authority_clear(self);
     self->kind = kind;
     strncpy(self->name, name, AUTHORITY_NAME_MAX);
+    self->topics = mem_strdup(topics);
+    self->every_topic = s_has_word(topics, "*");
 }
 
 const char *authority_set_edge(struct authority *self, const char *name,
-                               const char *edges)
+                               const char *edges, const char *topics)
 {
     if (!s_are_names(edges, LETTERS))
         return "names: 1 to 64 letters, digits, '-', '_'; '*' at the end stands for all "
                "that begin so";
-    s_begin(self, AUTHORITY_EDGE, name);
+    if (!s_are_topics(topics))
+        return s_bad_topics;
+    s_begin(self, AUTHORITY_EDGE, name, topics);
     self->edges = mem_strdup(edges);
     return NULL;
 }
@@ -140,13 +148,10 @@ const char *authority_set_app(struct authority *self, const char *name,
         return "services: 1 to 64 letters, digits, '-', '_', '.'; '*' at the end stands "
                "for all that begin so";
     if (!s_are_topics(topics))
-        return "topics: 1 to 255 bytes; a name, or one that ends in /* or /**, or * "
-               "alone";
-    s_begin(self, AUTHORITY_APP, name);
+        return s_bad_topics;
+    s_begin(self, AUTHORITY_APP, name, topics);
     self->services = mem_strdup(services);
-    self->topics = mem_strdup(topics);
     self->every_service = s_has_word(services, "*");
-    self->every_topic = s_has_word(topics, "*");
     return NULL;
 }
 
@@ -172,7 +177,7 @@ bool authority_has_service(const struct authority *self, struct wire_text servic
 bool authority_has_topic(const struct authority *self, struct wire_text topic)
 {
     return !self || self->every_topic ||
-           (self->kind == AUTHORITY_APP && s_has_topic(self->topics, topic));
+           (self->kind != AUTHORITY_NONE && s_has_topic(self->topics, topic));
 }
 
 bool authority_has_every_service(const struct authority *self)

@@ -21,14 +21,15 @@ struct authority {
     enum authority_kind kind;
     char name[AUTHORITY_NAME_MAX + 1]; // of the key's file, for the log
     char *edges;                       // an edge's: names that it may have
-    char *services, *topics;           // an application's
+    char *services;                    // an application's
+    char *topics;                      // that it may publish to
     bool every_service, every_topic;
 };
 
 /* Copies the lists.  NULL, or what is wrong with one of them, a static text; then nothing
  * was set.  `self` is all zero or was set before. */
 const char *authority_set_edge(struct authority *self, const char *name,
-                               const char *edges);
+                               const char *edges, const char *topics);
 const char *authority_set_app(struct authority *self, const char *name,
                               const char *services, const char *topics);
 /* It may do nothing any more. */

@@ -128,6 +128,8 @@ void query_check(struct request *request);
 
 /* answer.c: to applications.  Key and why may be any text of the record. */
 void answer_ok(const struct request *request, struct wire_text key, const char *option);
+/* To a question: JSON. */
+void answer_info(const struct request *request, struct wire_text key, const char *json);
 /* Only if the sender asked for answers. */
 void answer_error(const struct request *request, struct wire_text key, const char *code,
                   const char *why);

@@ -322,6 +322,33 @@ static void s_answer(const struct from *from)
     command_answered(from->core, from->edge, from->record);
 }
 
+/* PUB and GET of an edge, for those who ask it: as of an application, with an id= that is
+ * of one edge alone. */
+static void s_ask(const struct from *from, enum permit need,
+                  void (*take)(struct request *request))
+{
+    struct core *core = from->core;
+    const struct address address = {
+        .peer = from->edge->peer, .authority = from->edge->authority, .is_edge = true};
+    struct request request = {core, &address, from->record,
+                              wire_option(from->record, 1, "id"), 2};
+    if (!request.id.data || request.id.size > REPLY_ID_MAX ||
+        !reply_id_is_global(request.id))
+        core_dropped(core, CORE_DROP_VALUE);
+    else if (permit_request(&request, need))
+        take(&request);
+}
+
+static void s_pub(const struct from *from)
+{
+    s_ask(from, PERMIT_TOPIC, command_pub);
+}
+
+static void s_get(const struct from *from)
+{
+    s_ask(from, PERMIT_QUESTION, query_get);
+}
+
 static void s_bye(const struct from *from)
 {
     from->core->stats.left_edges++;
@@ -341,6 +368,7 @@ static const struct verb {
     {"SLOW", 4, s_slow, true},      {"DRAINED", 3, s_drained, true},
     {"GONE", 2, s_gone, true},      {"TSUB", 2, s_tsub, false},
     {"TUNSUB", 3, s_tunsub, false}, {"SYNCED", 1, s_synced, false},
+    {"PUB", 2, s_pub, false},       {"GET", 2, s_get, false},
     {"BYE", 1, s_bye, false},
 };
 

@@ -105,7 +105,7 @@ static int s_take(struct reading *reading, enum authority_kind kind, const char 
     const char *edges = file->names[0] ? file->names : name;
     const char *wrong =
         kind == AUTHORITY_EDGE
-            ? authority_set_edge(&entry->next, name, edges)
+            ? authority_set_edge(&entry->next, name, edges, file->topics)
             : authority_set_app(&entry->next, name, file->services, file->topics);
     if (wrong)
         return s_refuse(reading, -EPROTO, wrong);
@@ -226,7 +226,7 @@ void key_store_add_edge(struct key_store *self, const char *public_key)
     if (!entry || entry->authority.kind != AUTHORITY_NONE)
         return;
     entry->own = true;
-    (void)authority_set_edge(&entry->authority, "own", "*");
+    (void)authority_set_edge(&entry->authority, "own", "*", "*");
     self->count++;
 }
 

@@ -12,18 +12,10 @@ enum {
 /* INFO key - id LF json; takes the value. */
 static void s_info(const struct request *request, struct wire_text key, json_t *value)
 {
-    const struct output *output = &request->core->output;
-    struct wire_header header;
     char *text = json_dumps(value, JSON_COMPACT);
     json_decref(value);
-    if (!text)
-        return;
-    wire_begin(&header, "INFO");
-    wire_add_text(&header, key);
-    wire_add(&header, "-");
-    wire_add_text(&header, request->id);
-    if (!header.overflow && request->from->peer)
-        (void)output->to_app(output->context, request->from, &header, answer_key(text));
+    if (text)
+        answer_info(request, key, text);
     free(text);
 }
 

@@ -103,13 +103,14 @@ void question_readdress(struct question *self, const struct address *asker)
 {
     blob_unref(&self->envelope);
     self->peer = asker->peer;
+    self->of_edge = asker->is_edge;
     if (asker->envelope_size)
         self->envelope = blob_new(asker->envelope, asker->envelope_size);
 }
 
 struct address question_address(const struct question *self)
 {
-    struct address address = {.peer = self->peer};
+    struct address address = {.peer = self->peer, .is_edge = self->of_edge};
     if (self->envelope) {
         address.envelope = self->envelope->data;
         address.envelope_size = self->envelope->size;

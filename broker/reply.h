@@ -22,6 +22,7 @@ struct question {
     struct link order;     // among the remembered, oldest first
     uint64_t peer;         // who asks
     struct blob *envelope; // of who asks; NULL: none
+    bool of_edge;          // who asks is an edge
     char *subject;         // key of the answer
     char *id;              // as the sender wrote it; "-" if it did not
     char *key;             // what it is remembered by; NULL: not at all

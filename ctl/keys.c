@@ -53,7 +53,7 @@ static bool s_is(const struct order *order, const char *kind)
 static char *s_list(struct order *order, int flag)
 {
     if (s_is(order, "edge"))
-        return flag == 'n' ? order->names : NULL;
+        return flag == 'n' ? order->names : flag == 't' ? order->topics : NULL;
     if (!s_is(order, "app"))
         return NULL;
     return flag == 's' ? order->services : flag == 't' ? order->topics : NULL;
@@ -123,7 +123,7 @@ static int s_check(struct order *order)
                                   "'*' for all");
     wrong =
         s_is(order, "edge")
-            ? authority_set_edge(&authority, order->name, order->names)
+            ? authority_set_edge(&authority, order->name, order->names, order->topics)
             : authority_set_app(&authority, order->name, order->services, order->topics);
     authority_clear(&authority);
     return wrong ? s_fail(EXIT_USAGE, "%s", wrong) : 0;

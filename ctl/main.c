@@ -14,7 +14,7 @@ static const char s_help[] =
     "    The broker's own pair: broker.secret stays with it, broker.key is for "
     "everybody\n"
     "    who connects.\n"
-    "ringwayctl keys edge NAME [--name EDGE]... [--dir DIR]\n"
+    "ringwayctl keys edge NAME [--name EDGE]... [--topic TOPIC]... [--dir DIR]\n"
     "    A pair for a gateway, which may have these names on the bus; without --name: "
     "NAME.\n"
     "ringwayctl keys app NAME [--service SERVICE]... [--topic TOPIC]... [--dir DIR]\n"

@@ -238,14 +238,18 @@ void bus_broadcast(struct bus *self, enum bus_item_kind kind, const char *text,
     }
 }
 
-void bus_post(struct bus *self, const struct wire_header *header)
+static void s_post(struct bus *self, struct bus_item *item)
 {
-    struct bus_item *item = bus_item_new(BUS_RECORD, header->text, header->size);
     if (self->outbox_last)
         self->outbox_last->next = item;
     else
         self->outbox = item;
     self->outbox_last = item;
+}
+
+void bus_post(struct bus *self, const struct wire_header *header)
+{
+    s_post(self, bus_item_new(BUS_RECORD, header->text, header->size));
 }
 
 void bus_answer(struct bus *self, uint64_t c, const struct bus_answer *answer)
@@ -362,6 +366,14 @@ static void s_take_worker(struct bus *self, unsigned worker)
     }
 }
 
+static void s_take_asks(struct bus *self)
+{
+    struct bus_item *record;
+    while (self->state == BUS_JOINED && (record = bus_asks_take(self->asks)))
+        s_post(self, record);
+    bus_asks_expire(self->asks, self->now_ms);
+}
+
 /* ---- the thread ---- */
 
 static void s_receive(struct bus *self, void *socket)
@@ -399,6 +411,7 @@ static void s_turn(struct bus *self)
     for (unsigned at = 0; at < self->options.workers; at++)
         s_take_worker(self, at);
     s_tick(self);
+    s_take_asks(self);
     (void)s_flush_outbox(self);
     for (unsigned at = 0; at < self->options.workers; at++) {
         struct bus_lane *lane = &self->ports[at].to_worker;
@@ -447,6 +460,7 @@ struct bus *bus_new(const struct bus_options *options)
     pthread_mutex_init(&self->keys_lock, NULL);
     self->hello_ms = -HELLO_MS;
     self->topics = bus_topics_new(options->workers);
+    self->asks = bus_asks_new(self->wake_fd);
     self->answers = bus_answers_new(ANSWERS_MAX, ANSWERS_MS);
     self->ports = mem_alloc(options->workers * sizeof *self->ports);
     self->of_worker = mem_alloc(options->workers * sizeof *self->of_worker);
@@ -500,6 +514,7 @@ void bus_destroy(struct bus **self_p)
     bus_item_destroy(&self->stuck);
     bus_topics_destroy(&self->topics);
     bus_answers_destroy(&self->answers);
+    bus_asks_destroy(&self->asks);
     close(self->wake_fd);
     pthread_mutex_destroy(&self->keys_lock);
     explicit_bzero(&self->keys, sizeof self->keys);
@@ -508,6 +523,20 @@ void bus_destroy(struct bus **self_p)
     free(self->of_worker);
     free(self);
     *self_p = NULL;
+}
+
+void bus_ask(struct bus *self, struct wire_header *header, const void *payload,
+             size_t size, const struct bus_asker *asker)
+{
+    if (bus_is_ready(self))
+        bus_asks_add(self->asks, header, payload, size, asker);
+    else
+        asker->answer(asker->context, "no-broker", (struct wire_text){"", 0});
+}
+
+void bus_end_asks(struct bus *self)
+{
+    bus_asks_close(self->asks);
 }
 
 struct bus_port *bus_port(struct bus *self, unsigned worker)

@@ -3,6 +3,7 @@
  * the channels and talk to it through bus_port.  docs/protocol/1-bus.md section 5. */
 #pragma once
 
+#include "gateway/bus_asks.h"
 #include "gateway/bus_keys.h"
 #include "gateway/bus_port.h"
 
@@ -32,6 +33,11 @@ int bus_start(struct bus *self);
 /* Sends what is left and BYE, ends the thread. */
 void bus_stop(struct bus *self);
 void bus_destroy(struct bus **self_p);
+
+/* Any thread: ask the broker (bus_asks.h).  bus_end_asks answers everybody. */
+void bus_ask(struct bus *self, struct wire_header *header, const void *payload,
+             size_t size, const struct bus_asker *asker);
+void bus_end_asks(struct bus *self);
 
 struct bus_port *bus_port(struct bus *self, unsigned worker);
 /* "edge.epoch." as it was at the start; later ones come as BUS_EPOCH. */

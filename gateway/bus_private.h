@@ -5,6 +5,7 @@
 #include "common/wire.h"
 #include "gateway/bus.h"
 #include "gateway/bus_answers.h"
+#include "gateway/bus_asks.h"
 #include "gateway/bus_overflow.h"
 #include "gateway/bus_socket.h"
 #include "gateway/bus_topics.h"
@@ -56,6 +57,7 @@ struct bus {
     } * of_worker; // what this thread knows of each worker
     struct bus_topics *topics;
     struct bus_answers *answers;
+    struct bus_asks *asks; // of the operations port
 };
 
 /* A record from the broker; the bytes are copied where a worker needs them. */

@@ -229,6 +229,11 @@ static void s_publish(struct bus *self, const struct wire_record *record,
     s_give_bits(self, is_pub ? s_with_room(self, workers) : workers, data, size);
 }
 
+static struct wire_text s_payload(const struct wire_record *record)
+{
+    return (struct wire_text){(const char *)record->payload, record->payload_size};
+}
+
 static void s_command(struct bus *self, const struct wire_record *record, uint64_t c,
                       const void *data, size_t size)
 {
@@ -237,6 +242,8 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         return;
     if (wire_is(verb, "SEND"))
         s_for_channels(self, record, c, data, size);
+    else if (wire_is(verb, "REPLY") && record->count > 3)
+        bus_asks_reply(self->asks, record->token[2], record->token[3], s_payload(record));
     else if (wire_is(verb, "ACK"))
         s_give_bits(self, s_all(self), data, size);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))

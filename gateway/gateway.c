@@ -5,6 +5,7 @@
 #include "gateway/bus.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/route.h"
+#include "gateway/topic_post.h"
 #include "gateway/worker.h"
 
 #include <errno.h>
@@ -222,7 +223,7 @@ void gateway_destroy(struct gateway **self_p)
 
 /* ---- for the operations port ---- */
 
-bool gateway_is_ready(void *context, char *reason, size_t room)
+static bool s_is_ready(void *context, char *reason, size_t room)
 {
     struct gateway *self = context;
     if (atomic_load(&self->draining))
@@ -234,9 +235,38 @@ bool gateway_is_ready(void *context, char *reason, size_t room)
     return false;
 }
 
-void gateway_set_gauges(void *context)
+static void s_set_gauges(void *context)
 {
     struct gateway *self = context;
     gateway_metrics_gauges(admission_count(self->admission),
                            atomic_load(&self->out_total), bus_is_ready(self->bus));
+}
+
+static unsigned s_check_post(void *context, const struct ops_post *post, const char **why)
+{
+    const struct gateway *self = context;
+    const struct topic_post topics = {self->bus, self->settings.publish_token};
+    return topic_post_check(&topics, post, why);
+}
+
+static void s_take_post(void *context, struct ops_post *post)
+{
+    const struct gateway *self = context;
+    const struct topic_post topics = {self->bus, self->settings.publish_token};
+    topic_post_take(&topics, post);
+}
+
+struct ops_callbacks gateway_ops_callbacks(struct gateway *self)
+{
+    return (struct ops_callbacks){.is_ready = s_is_ready,
+                                  .before_metrics = s_set_gauges,
+                                  .post_path = TOPIC_POST_PATH,
+                                  .check_post = s_check_post,
+                                  .take_post = s_take_post,
+                                  .context = self};
+}
+
+void gateway_end_posts(struct gateway *self)
+{
+    bus_end_asks(self->bus);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "common/conf.h"
+#include "common/ops_server.h"
 #include "gateway/bus_keys.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ void gateway_drain(struct gateway *self);
 bool gateway_is_done(const struct gateway *self);
 /* Ends all threads and frees everything. */
 void gateway_destroy(struct gateway **self_p);
-/* For ops_server: context is the gateway. */
-bool gateway_is_ready(void *context, char *reason, size_t room);
-void gateway_set_gauges(void *context);
+/* What the operations port calls.  gateway_end_posts comes before its end: whoever waits
+ * is answered then. */
+struct ops_callbacks gateway_ops_callbacks(struct gateway *self);
+void gateway_end_posts(struct gateway *self);

@@ -17,9 +17,7 @@ enum { POLL_MS = 20, WHY_ROOM = 512, ADDRESS_ROOM = 160 };
 
 static struct ops_server *s_open_ops(const struct conf *conf, struct gateway *gateway)
 {
-    const struct ops_callbacks callbacks = {.is_ready = gateway_is_ready,
-                                            .before_metrics = gateway_set_gauges,
-                                            .context = gateway};
+    const struct ops_callbacks callbacks = gateway_ops_callbacks(gateway);
     return ops_server_new(conf_text(conf, "ops-listen"), &callbacks);
 }
 
@@ -119,6 +117,7 @@ static int s_run(const struct conf *conf, const char *const *brokers, size_t cou
     s_serve(gateway);
     status = EXIT_SUCCESS;
 done:
+    gateway_end_posts(gateway);
     ops_server_destroy(&ops);
     gateway_destroy(&gateway);
     return status;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KIB  INT64_C(1024)
@@ -13,7 +14,7 @@
 #define TIB  (INT64_C(1) << 40)
 #define HOUR INT64_C(3600000) // milliseconds
 
-enum { NAME_MAX_SIZE = 64, FDS_RESERVED = 256 };
+enum { NAME_MAX_SIZE = 64, FDS_RESERVED = 256, TOKEN_LEAST = 16, TOKEN_MOST = 256 };
 
 #define SIZE(setting, value, min, max, text)                                             \
     {                                                                                    \
@@ -106,6 +107,9 @@ const struct conf_setting gateway_conf_table[] = {
          "Pause after which an event stream gets a comment; 0: never."),
     TIME("drain-grace", "10s", 0, HOUR,
          "Time for held requests to be answered when stopping."),
+    TEXT("publish-token-file", NULL,
+         "File with the token that allows POST /topics/NAME on ops-listen; empty: nobody "
+         "may publish there."),
     {.name = NULL},
 };
 
@@ -195,6 +199,41 @@ static void s_read_proxies(struct gateway_settings *self, const struct conf *con
         self->trusted_proxies[at] = conf_list_at(conf, "trusted-proxies", at);
 }
 
+/* The first line of a file, without the blanks around it; NULL with what is wrong. */
+static char *s_read_token(const char *path, const char **why)
+{
+    char line[TOKEN_MOST + 8] = "";
+    struct stat status;
+    FILE *file = fopen(path, "re");
+    *why = "cannot be read";
+    if (!file)
+        return NULL;
+    bool open_to_all = fstat(fileno(file), &status) == 0 && (status.st_mode & S_IROTH);
+    (void)!fgets(line, sizeof line, file);
+    (void)fclose(file);
+    size_t size = strcspn(line, " \t\r\n");
+    bool right = size >= TOKEN_LEAST && size <= TOKEN_MOST &&
+                 !line[size + strspn(line + size, " \t\r\n")];
+    for (size_t at = 0; at < size; at++)
+        right = right && line[at] > ' ' && line[at] <= '~';
+    line[size] = 0;
+    *why = open_to_all ? "everybody may read it (mode o+r)"
+                       : "its first line is a token of 16 to 256 bytes, without blanks";
+    char *token = right && !open_to_all ? mem_strdup(line) : NULL;
+    explicit_bzero(line, sizeof line);
+    return token;
+}
+
+static void s_read_publishing(struct gateway_settings *self, const struct conf *conf)
+{
+    const char *path = conf_text(conf, "publish-token-file"), *why;
+    if (!path || !*path)
+        return;
+    self->publish_token = s_read_token(path, &why);
+    if (!self->publish_token)
+        conf_refuse("publish-token-file", path, why);
+}
+
 void gateway_settings_read(struct gateway_settings *self, const struct conf *conf)
 {
     memset(self, 0, sizeof *self);
@@ -211,12 +250,17 @@ void gateway_settings_read(struct gateway_settings *self, const struct conf *con
     s_read_sizes(self, conf);
     s_read_times(self, conf);
     s_read_proxies(self, conf);
+    s_read_publishing(self, conf);
 }
 
 void gateway_settings_clear(struct gateway_settings *self)
 {
     free(self->trusted_proxies);
     self->trusted_proxies = NULL;
+    if (self->publish_token)
+        explicit_bzero(self->publish_token, strlen(self->publish_token));
+    free(self->publish_token);
+    self->publish_token = NULL;
 }
 
 const struct conf_setting gateway_program_conf_table[] = {
@@ -225,6 +269,6 @@ const struct conf_setting gateway_program_conf_table[] = {
     TEXT("key", NULL, "File with this gateway's secret CURVE key; empty: an open bus."),
     TEXT("broker-key", NULL, "File with the broker's public CURVE key."),
     TEXT("ops-listen", "127.0.0.1:8081",
-         "Address of /metrics, /healthz and /readyz; empty: none."),
+         "Address of /metrics, /healthz, /readyz and POST /topics/NAME; empty: none."),
     {.name = NULL},
 };

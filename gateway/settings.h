@@ -22,6 +22,7 @@ struct gateway_settings {
     int64_t drain_grace_ms, orphan_ms, heartbeat_ms, worker_timeout_ms;
     size_t max_connections, max_connections_per_ip;
     const char *server_header;
+    char *publish_token; // NULL: nobody publishes on the operations port
     const char **trusted_proxies;
     size_t trusted_proxy_count;
 };

@@ -125,7 +125,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     s_must(authority_has_topic(&app, text) == s_list_covers(list, topic));
     s_must(!authority_has_edge(&app, text) && !authority_has_service(&app, text));
-    if (!authority_set_edge(&edge, "edge", list))
+    if (!authority_set_edge(&edge, "edge", list, ""))
         s_must(!authority_has_topic(&edge, text) && !authority_has_service(&edge, text));
     authority_clear(&app);
     authority_clear(&edge);

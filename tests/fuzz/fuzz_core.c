@@ -195,7 +195,8 @@ static void s_change_keys(struct script *self)
     static const char *const services[] = {"s0", "s*", "", "s0 s1"};
     static const char *const topics[] = {"t/1", "t/*", "*", "u/**"};
     uint8_t what = s_byte(self);
-    if (authority_set_edge(&self->authority[FUZZ_EDGE], "edge", edges[what % 4]) ||
+    if (authority_set_edge(&self->authority[FUZZ_EDGE], "edge", edges[what % 4],
+                           topics[what / 16 % 4]) ||
         authority_set_app(&self->authority[FUZZ_APP], "app", services[what / 4 % 4],
                           topics[what / 16 % 4]))
         abort();

@@ -50,7 +50,7 @@ END_TEST
 
 START_TEST(an_edge_has_its_names_and_no_services_or_topics)
 {
-    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", " e1  web-* "));
+    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", " e1  web-* ", ""));
     const char *yes[] = {"e1", "web-", "web-7"}, *no[] = {"e", "e12", "e2", "web", ""};
     for (size_t at = 0; at < sizeof yes / sizeof *yes; at++)
         ck_assert_msg(authority_has_edge(&s_edge, s_text(yes[at])), "%s", yes[at]);
@@ -104,7 +104,7 @@ END_TEST
 START_TEST(nothing_is_allowed_by_empty_lists)
 {
     ck_assert_ptr_null(authority_set_app(&s_app, "a", "", ""));
-    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", "  "));
+    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", "  ", ""));
     ck_assert(!authority_has_service(&s_app, s_text("")) && !s_has_topic(""));
     ck_assert(!authority_has_edge(&s_edge, s_text("")));
 }
@@ -119,7 +119,7 @@ START_TEST(refuses_a_list_that_means_something_else_than_it_says)
                       topics[at]);
     ck_assert_ptr_nonnull(authority_set_app(&s_app, "a", "a*b", ""));
     ck_assert_ptr_nonnull(authority_set_app(&s_app, "a", "a,b", ""));
-    ck_assert_ptr_nonnull(authority_set_edge(&s_edge, "e", "a.b"));
+    ck_assert_ptr_nonnull(authority_set_edge(&s_edge, "e", "a.b", ""));
     char longest[300];
     memset(longest, 'x', sizeof longest - 1);
     longest[256] = 0;
@@ -127,7 +127,7 @@ START_TEST(refuses_a_list_that_means_something_else_than_it_says)
     longest[255] = 0;
     ck_assert_ptr_null(authority_set_app(&s_app, "a", "", longest));
     longest[65] = 0;
-    ck_assert_ptr_nonnull(authority_set_edge(&s_edge, "e", longest));
+    ck_assert_ptr_nonnull(authority_set_edge(&s_edge, "e", longest, ""));
 }
 END_TEST
 

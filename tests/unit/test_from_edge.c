@@ -132,6 +132,35 @@ START_TEST(a_hello_that_was_held_up_takes_nothing_out_of_the_ring)
 }
 END_TEST
 
+START_TEST(an_edge_publishes_and_asks_and_is_answered_by_reply)
+{
+    rig_edge(s_rig, 8, "TSUB news");
+    rig_edge(s_rig, 8, "PUB news id=0123456789abcdef.1 bin=1\nhi");
+    rig_expect(s_rig, "edge 8 PUB * news " BOOT ":1 bin=1|hi");
+    rig_expect(s_rig, "edge 8 REPLY * 0123456789abcdef.1 -|pos=" BOOT ":1");
+    rig_edge(s_rig, 8, "PUB news id=0123456789abcdef.1 bin=1\nhi"); // again
+    rig_expect_no(s_rig, "edge 8 PUB *");
+    rig_expect(s_rig, "edge 8 REPLY * 0123456789abcdef.1 -|pos=" BOOT ":1");
+    rig_edge(s_rig, 8, "PUB news id=0123456789abcdef.2 bin=2\nhi");
+    rig_expect(s_rig, "edge 8 REPLY * 0123456789abcdef.2 value|bin: 0 or 1");
+    rig_edge(s_rig, 8, "GET list echo id=0123456789abcdef.3");
+    rig_expect(s_rig, "edge 8 REPLY * 0123456789abcdef.3 -|{*\"service\":\"echo\"*");
+    rig_edge(s_rig, 8, "GET list none id=0123456789abcdef.4");
+    rig_expect(s_rig, "edge 8 REPLY * 0123456789abcdef.4 gone|no such service");
+}
+END_TEST
+
+START_TEST(an_edge_that_asks_without_a_long_id_is_not_heard)
+{
+    rig_edge(s_rig, 8, "TSUB news");
+    rig_expect(s_rig, "edge 8 TOP *");
+    rig_edge(s_rig, 8, "PUB news\nhi");
+    rig_edge(s_rig, 8, "PUB news id=7\nhi");
+    rig_expect_no(s_rig, "edge 8 *");
+    ck_assert_int_eq((int)core_measure(s_rig->core)->dropped[CORE_DROP_VALUE], 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("from_edge");
@@ -144,6 +173,8 @@ int main(void)
     tcase_add_test(all, an_announcement_that_is_broken_off_loses_no_command);
     tcase_add_test(all, a_lastc_of_another_life_of_the_broker_frees_nothing);
     tcase_add_test(all, a_hello_that_was_held_up_takes_nothing_out_of_the_ring);
+    tcase_add_test(all, an_edge_publishes_and_asks_and_is_answered_by_reply);
+    tcase_add_test(all, an_edge_that_asks_without_a_long_id_is_not_heard);
     suite_add_tcase(suite, all);
     return rig_run(suite);
 }

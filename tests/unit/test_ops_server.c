@@ -6,6 +6,7 @@
 #include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,8 +36,54 @@ static void s_before_metrics(void *context)
     metric_add(context, 1);
 }
 
-static const struct ops_callbacks s_callbacks = {
-    .is_ready = s_is_ready, .before_metrics = s_before_metrics, .context = &s_gauge};
+static unsigned s_check_post(void *context, const struct ops_post *post, const char **why)
+{
+    ck_assert_ptr_eq(context, &s_gauge);
+    *why = "no\n";
+    return ops_post_header(post, "X-Right") ? 0 : 401;
+}
+
+static bool s_add_query(void *context, const char *key, const char *value)
+{
+    strcat(context, key);
+    strcat(context, "=");
+    strcat(context, value);
+    strcat(context, " ");
+    return true;
+}
+
+static void *s_answer_later(void *post)
+{
+    char text[ANSWER_ROOM];
+    size_t size;
+    char query[256] = "";
+    const void *body = ops_post_body(post, &size);
+    ops_post_query(post, s_add_query, query);
+    snprintf(text, sizeof text, "%s %s%zu %.*s", ops_post_name(post), query, size,
+             size < 100 ? (int)size : 0, (const char *)body);
+    ops_post_answer(post, 200, "text/x-test", text);
+    return NULL;
+}
+
+/* Posts whose name is "later" are answered by another thread. */
+static void s_take_post(void *context, struct ops_post *post)
+{
+    pthread_t thread;
+    (void)context;
+    if (strcmp(ops_post_name(post), "later") != 0) {
+        s_answer_later(post);
+        return;
+    }
+    ck_assert_int_eq(pthread_create(&thread, NULL, s_answer_later, post), 0);
+    pthread_detach(thread);
+}
+
+static const struct ops_callbacks s_callbacks = {.is_ready = s_is_ready,
+                                                 .before_metrics = s_before_metrics,
+                                                 .post_path = "/things/",
+                                                 .check_post = s_check_post,
+                                                 .take_post = s_take_post,
+                                                 .context = &s_gauge};
 
 static void s_start(void)
 {
@@ -134,6 +181,31 @@ START_TEST(refuses_other_paths_and_methods)
 }
 END_TEST
 
+START_TEST(hands_over_a_post_and_answers_it_at_once_or_later)
+{
+    ck_assert_int_eq(s_ask("POST /things/a%2Fb?x=1&y=%20&z",
+                           "X-Right: 1\r\nContent-Length: 3\r\n\r\nabc"),
+                     200);
+    ck_assert_str_eq(s_body(), "a/b x=1 y=  z= 3 abc");
+    ck_assert_ptr_nonnull(strstr(s_answer, "Content-Type: text/x-test\r\n"));
+    ck_assert_int_eq(
+        s_ask("POST /things/later", "X-Right: 1\r\nContent-Length: 0\r\n\r\n"), 200);
+    ck_assert_str_eq(s_body(), "later 0 ");
+}
+END_TEST
+
+START_TEST(refuses_a_post_before_its_body)
+{
+    ck_assert_int_eq(s_ask("POST /things/a", "Content-Length: 9\r\n\r\n"), 401);
+    ck_assert_str_eq(s_body(), "no\n");
+    ck_assert_ptr_nonnull(strstr(s_answer, "WWW-Authenticate: Bearer\r\n"));
+    ck_assert_int_eq(
+        s_ask("POST /things/a", "X-Right: 1\r\nContent-Length: 16777217\r\n\r\n"), 413);
+    ck_assert_int_eq(s_ask("GET /things/a", "\r\n"), 405);
+    ck_assert_ptr_nonnull(strstr(s_answer, "Allow: POST\r\n"));
+}
+END_TEST
+
 START_TEST(serves_again_after_more_idle_clients_than_it_takes)
 {
     int idle[MANY];
@@ -201,6 +273,8 @@ int main(void)
     tcase_add_test(serves, says_whether_it_is_ready_and_why_not);
     tcase_add_test(serves, serves_metrics_that_are_set_before_the_page);
     tcase_add_test(serves, refuses_other_paths_and_methods);
+    tcase_add_test(serves, hands_over_a_post_and_answers_it_at_once_or_later);
+    tcase_add_test(serves, refuses_a_post_before_its_body);
     tcase_add_test(serves, serves_again_after_more_idle_clients_than_it_takes);
     tcase_add_test(serves, stops_while_clients_are_connected);
     tcase_add_test(serves, says_why_it_cannot_listen);

@@ -34,7 +34,7 @@ static void s_make(void)
     s_rig = rig_new();
     ck_assert_ptr_null(authority_set_app(&s_limited, "limited", "chat", "rooms/*"));
     ck_assert_ptr_null(authority_set_app(&s_whole, "whole", "*", "*"));
-    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", "e1"));
+    ck_assert_ptr_null(authority_set_edge(&s_edge, "e", "e1", "alerts/*"));
     s_say(CHATTER, &s_whole, "JOIN chat");
     s_say(GAMER, &s_whole, "JOIN game");
     rig_join_edge(s_rig, 1);
@@ -52,6 +52,23 @@ static void s_clear(void)
     authority_clear(&s_whole);
     authority_clear(&s_edge);
 }
+
+START_TEST(a_gateway_publishes_only_to_the_topics_of_its_key)
+{
+    const struct address from = {.peer = 9, .authority = &s_edge};
+    static const char *const records[] = {
+        "HELLO e1 fedcba9876543210 - 0 proto=RW/1", "SYNCED",
+        "PUB alerts/1 id=0123456789abcdef.1\nhi", "PUB rooms/1 id=0123456789abcdef.2\nhi",
+        "GET stats id=0123456789abcdef.3"};
+    for (size_t at = 0; at < sizeof records / sizeof *records; at++)
+        core_from_edge(s_rig->core, &from,
+                       (struct wire_text){records[at], strlen(records[at])});
+    rig_expect(s_rig, "edge 9 REPLY * 0123456789abcdef.1 -|pos=*");
+    rig_expect(s_rig, "edge 9 REPLY * 0123456789abcdef.2 denied|topic: *");
+    rig_expect(s_rig, "edge 9 REPLY * 0123456789abcdef.3 denied|*");
+    ck_assert_int_eq(s_denied(), 2);
+}
+END_TEST
 
 START_TEST(a_record_of_what_the_key_allows_is_carried_out)
 {
@@ -325,6 +342,7 @@ int main(void)
     Suite *suite = suite_create("permit");
     TCase *tests = tcase_create("permit");
     tcase_add_checked_fixture(tests, s_make, s_clear);
+    tcase_add_test(tests, a_gateway_publishes_only_to_the_topics_of_its_key);
     tcase_add_test(tests, a_record_of_what_the_key_allows_is_carried_out);
     tcase_add_test(tests, a_record_of_anything_else_is_denied_counted_and_goes_nowhere);
     tcase_add_test(tests, without_an_id_a_denied_record_has_no_answer);
