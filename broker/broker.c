@@ -137,6 +137,8 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
         .services = (size_t)conf_number(conf, "max-services"),
         .closes = (size_t)conf_number(conf, "max-waiting-closes"),
         .answers = (size_t)conf_number(conf, "max-answers"),
+        .cast_lines = (size_t)conf_number(conf, "cast-lines"),
+        .cast_channels = (size_t)conf_number(conf, "cast-channels"),
         .boot = clock_random_u64(),
     };
     int64_t fifth_ms = settings.edge_lease_ms / 5;

@@ -107,6 +107,19 @@ const struct conf_setting broker_settings[] = {
      .least = 1,
      .most = 10000000,
      .help = "Answers that are remembered for ten minutes, for repetitions."},
+    {.name = "cast-lines",
+     .type = CONF_COUNT,
+     .initial = "10000",
+     .least = 1,
+     .most = 1000000,
+     .help = "Lines of one CAST; more are refused."},
+    {.name = "cast-channels",
+     .type = CONF_COUNT,
+     .initial = "100000",
+     .least = 1,
+     .most = 10000000,
+     .help = "Channels that one CAST names, by id or label, exceptions too; more are "
+             "refused."},
     {.name = NULL},
 };
 

@@ -21,6 +21,8 @@ struct core_settings {
     size_t edges, workers, services; // at a time
     size_t closes;                   // that wait for a worker
     size_t answers;                  // that are remembered
+    size_t cast_lines;               // of one CAST
+    size_t cast_channels;            // that one CAST names, exceptions too
     uint64_t boot;                   // random, new for each life
 };
 

@@ -96,6 +96,8 @@ void command_send(struct request *request);
 void command_accept(struct request *request);
 void command_close(struct request *request);
 void command_label(struct request *request);
+/* cast.c */
+void command_cast(struct request *request);
 /* The edge has announced all it has: labels that are still on their way to it count. */
 void command_relabel(struct core *core, const struct edge *edge);
 /* The edge answered command c: an OK or ERR record. */

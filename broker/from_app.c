@@ -296,6 +296,7 @@ static const struct verb {
     {"NACK", 2, s_nack, false, PERMIT_WORKER},
     {"LEAVE", 2, s_leave, false, PERMIT_SERVICE},
     {"GET", 2, query_get, false, PERMIT_QUESTION},
+    {"CAST", 2, command_cast, true, PERMIT_EACH},
     {"CHECK", 2, query_check, false, PERMIT_EACH},
 };
 

@@ -333,3 +333,14 @@ void wire_add_option_u64(struct wire_header *self, const char *key, uint64_t val
     *end = 0;
     wire_add_option(self, key, s_decimal(value, end));
 }
+
+bool wire_next_line(struct wire_text *text, struct wire_text *line)
+{
+    const char *end = text->size ? memchr(text->data, '\n', text->size) : NULL;
+    if (!end)
+        return false;
+    *line = (struct wire_text){text->data, (size_t)(end - text->data)};
+    text->data = end + 1;
+    text->size -= line->size + 1;
+    return true;
+}

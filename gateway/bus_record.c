@@ -144,6 +144,18 @@ static struct wire_text s_next_channel(struct wire_text *list)
     return first;
 }
 
+/* Where a channel of a command goes. */
+static void s_reach(struct bus *self, const struct s_target *target, uint64_t c,
+                    bool asked, uint64_t *workers)
+{
+    if (target->worker < 0)
+        s_miss(self, target->id, c);
+    else if (!s_has_room(self, (unsigned)target->worker))
+        s_refuse(self, target, c, asked);
+    else
+        *workers |= UINT64_C(1) << target->worker;
+}
+
 static void s_for_channels(struct bus *self, const struct wire_record *record, uint64_t c,
                            const void *data, size_t size)
 {
@@ -157,12 +169,34 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
         return;
     for (struct wire_text list = record->token[2]; list.size > 0;) {
         struct s_target target = s_target(self, s_next_channel(&list));
-        if (target.worker < 0)
-            s_miss(self, target.id, c);
-        else if (!s_has_room(self, (unsigned)target.worker))
-            s_refuse(self, &target, c, asked);
-        else
-            workers |= UINT64_C(1) << target.worker;
+        s_reach(self, &target, c, asked, &workers);
+    }
+    s_give_bits(self, workers, data, size);
+}
+
+/* The next channel of the lines of CAST, "c:CHANNEL". */
+static bool s_next_line(struct wire_text *lines, uint64_t *left, struct wire_text *id)
+{
+    if (*left == 0 || !wire_next_line(lines, id) || id->size < 2)
+        return false;
+    --*left;
+    id->data += 2;
+    id->size -= 2;
+    return true;
+}
+
+static void s_for_set(struct bus *self, const struct wire_record *record, uint64_t c,
+                      const void *data, size_t size)
+{
+    uint64_t workers = 0, count;
+    struct wire_text lines = {(const char *)record->payload, record->payload_size}, id;
+    bool asked = wire_option(record, 3, "reply").data != NULL;
+    if (wire_u64(record->token[2], &count) < 0 || count == 0 || count > UINT32_MAX ||
+        !s_book(self, record, 3, c, (unsigned)count))
+        return;
+    while (s_next_line(&lines, &count, &id)) {
+        struct s_target target = s_target(self, id);
+        s_reach(self, &target, c, asked, &workers);
     }
     s_give_bits(self, workers, data, size);
 }
@@ -242,6 +276,8 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         return;
     if (wire_is(verb, "SEND"))
         s_for_channels(self, record, c, data, size);
+    else if (wire_is(verb, "CAST"))
+        s_for_set(self, record, c, data, size);
     else if (wire_is(verb, "REPLY") && record->count > 3)
         bus_asks_reply(self->asks, record->token[2], record->token[3], s_payload(record));
     else if (wire_is(verb, "ACK"))

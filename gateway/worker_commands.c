@@ -251,6 +251,30 @@ static void s_take_send(struct worker_commands *self, struct worker_command *com
     message_clear(&message);
 }
 
+/* CAST n: lines "c:CHANNEL", then what is sent to each. */
+static void s_take_cast(struct worker_commands *self, struct worker_command *command)
+{
+    const struct wire_record *record = &command->record;
+    struct wire_text rest = {(const char *)record->payload, record->payload_size}, line;
+    struct wire_text lines = rest;
+    struct send_options options;
+    uint64_t count, left;
+    if (wire_u64(record->token[2], &count) < 0)
+        return;
+    for (left = count; left > 0 && wire_next_line(&rest, &line); left--)
+        continue;
+    struct message message = {.data = (const uint8_t *)rest.data,
+                              .size = rest.size,
+                              .source = command->blob,
+                              .is_binary = wire_option(record, 3, "bin").data != NULL};
+    s_send_options(command, &options);
+    for (left = count; left > 0 && wire_next_line(&lines, &line); left--)
+        if (line.size > 2)
+            s_send_to(self, command, &options,
+                      (struct wire_text){line.data + 2, line.size - 2}, &message);
+    message_clear(&message);
+}
+
 static void s_take_close(struct worker_commands *self, struct worker_command *command,
                          struct channel *channel)
 {
@@ -446,6 +470,8 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
         command.reply = command.c;
     if (wire_is(verb, "SEND"))
         s_take_send(self, &command);
+    else if (wire_is(verb, "CAST"))
+        s_take_cast(self, &command);
     else if (wire_is(verb, "ACK"))
         s_take_acks(self, record);
     else if (wire_is(verb, "FLOW"))

@@ -115,6 +115,8 @@ static const char *const s_app_lines[] = {
     "NACK %t",
     "LEAVE %s id=%n",
     "SEND %c\nhello",
+    "CAST 3 id=%n\nc:%c\nu:a\n-c:%c\nhello",
+    "LABEL %c a id=%n",
     "SEND %c,%c,%c id=%n close=1\nhello",
     "SEND %c id=0123456789abcdef.%n status=200\n\nhello",
     "ACCEPT %c id=%n protocol=p",
@@ -264,6 +266,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .services = 100,
                                            .closes = 10000,
                                            .answers = 1000,
+                                           .cast_lines = 4,
+                                           .cast_channels = 4,
                                            .boot = 42};
     const struct output output = {&script, s_to_edge, s_to_app, s_to_tap};
     script.core = core_new(&settings, &output, script.now_ms);

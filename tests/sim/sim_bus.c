@@ -275,6 +275,8 @@ void sim_start_broker(struct sim *self)
         .services = 100,
         .closes = 10000,
         .answers = 1000,
+        .cast_lines = 100,
+        .cast_channels = 1000,
         .boot = (uint64_t)sim_draw(self, UINT32_MAX) << 32 | sim_draw(self, UINT32_MAX),
     };
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};

@@ -104,6 +104,8 @@ static inline struct core_settings rig_settings(void)
                                   .services = 10000,
                                   .closes = 1000000,
                                   .answers = 100000,
+                                  .cast_lines = 100,
+                                  .cast_channels = 100,
                                   .boot = 0xAA};
 }
 
