@@ -71,13 +71,13 @@ static const char *s_read_line(struct wire_text text, struct line *line)
 
 static struct part *s_part(struct cast *self, struct edge *edge)
 {
-    struct table_entry *found = table_find(&self->parts, &edge, sizeof edge);
+    struct table_entry *found = table_find(&self->parts, edge->id, edge->id_size);
     if (found)
         return table_item(found, struct part, by_edge);
     struct part *part = mem_new(struct part);
     part->edge = edge;
     list_init(&part->targets);
-    table_add(&self->parts, &part->by_edge, &part->edge, sizeof part->edge);
+    table_add(&self->parts, &part->by_edge, edge->id, edge->id_size);
     return part;
 }
 

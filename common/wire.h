@@ -71,7 +71,8 @@ void wire_add_int(struct wire_header *self, int value);
 void wire_add_option(struct wire_header *self, const char *key,
                      const char *value); // escaped
 void wire_add_option_u64(struct wire_header *self, const char *key, uint64_t value);
-/* Takes the first line off the front of a text, without its LF; false when it has none. */
+/* Takes the first line off the front of a text, without its LF; false when it has none.
+ */
 bool wire_next_line(struct wire_text *text, struct wire_text *line);
 /* A line "token number" of a payload, LF included: writes and returns at most token.size
  * + WIRE_LINE_MORE bytes. */
