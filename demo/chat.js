@@ -1,6 +1,6 @@
 // The page of the chat.  One Room; three ways to be connected to it.  Texts from others only ever
-// become text nodes.
-"use strict";
+// become text nodes.  What the footer counts comes from a topic, by the client for web pages.
+import { Ringway } from "./ringway.js";
 
 const CARRIERS = { ws: "WebSocket", sse: "event stream", poll: "long poll" };
 const SILENCE = 40000; // ms; the application says something every 15 s
@@ -288,6 +288,19 @@ function notice(text) {
   noticeTimer = setTimeout(() => { $("notice").hidden = true; }, 5000);
 }
 
+// The gateway alone serves a topic: no channel of the application is behind it.
+let live;
+function watch(carrier) {
+  live?.close();
+  live = new Ringway("/live", { carriers: [carrier] });
+  live.addEventListener("message", ({ data }) => {
+    const { people, said, since } = JSON.parse(data);
+    const time = new Date(since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    $("live").textContent = `${said} messages since ${time}, ${people} in the room.`;
+    $("live").dataset.carrier = live.carrier;
+  });
+}
+
 // ---- What one does ---------------------------------------------------------------------------
 
 function remembered(key, value) {
@@ -304,6 +317,7 @@ function choose(carrier) {
   link.attempt = 0;
   remembered("carrier", carrier);
   link.connect();
+  watch(carrier);
 }
 
 for (const carrier of Object.keys(KINDS)) {
@@ -353,3 +367,4 @@ if (KINDS[asked]) {
 }
 if (matchMedia("(max-width: 46rem)").matches) document.querySelector("details").open = false;
 link.connect();
+watch(link.carrier);

@@ -8,6 +8,7 @@ of them meet in one room.  The page itself is served by this application too.
     GET  /chat/events  server-sent events
     GET  /chat/poll    long poll: answered when there is news, or after 25 s
     POST /chat/say     JSON {"id", "text", "key"}
+    GET  /live         a topic, served by the gateway: how many are here, and how much was said
     GET  /clock        a stream, one line or event each second
          /echo         what comes goes back: request, body, or WebSocket message
 
@@ -39,9 +40,13 @@ POLL_SECONDS = 25.0
 AWAY_SECONDS = 8.0  # who is back within these has not left
 ALIVE_SECONDS = 15.0
 
+LIVE_SECONDS = 2.0
+
+CLIENT = HERE.parent / "bindings" / "javascript-client"
 FILES = {
     "index.html": "text/html; charset=utf-8",
     "chat.js": "text/javascript; charset=utf-8",
+    "ringway.js": "text/javascript; charset=utf-8",
     "chat.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
@@ -107,6 +112,8 @@ class Room:
         self.events = collections.deque(maxlen=HISTORY_MAX)
         self.last = int(time.time() * 1000)
         self.count = 0
+        self.said = 0
+        self.began = self.last
 
     def add(self, kind, member, **more):
         self.last += 1
@@ -153,6 +160,7 @@ class Room:
         if not member.bucket.take():
             raise Refused(429, "You write too fast.")
         member.keys.append(key)
+        self.said += 1
         self.add("said", member, text=text, key=key)
 
     def sweep(self):
@@ -181,10 +189,12 @@ class Chat:
         self.polls = {}  # channel id -> (Channel, since, Timer)
         self.clocks = {}  # channel id -> Channel
         self.addresses = {}  # address -> Bucket
-        self.files = {name: (HERE / name).read_bytes() for name in FILES}
+        self.files = {name: (CLIENT if name == "ringway.js" else HERE).joinpath(name).read_bytes()
+                      for name in FILES}
         app.on_open(self.opened)
         app.on_adopt(self.adopted)
         app.every(1.0, self.each_second)
+        app.every(LIVE_SECONDS, self.say_live)
         app.every(ALIVE_SECONDS, self.say_alive)
 
     # Requests
@@ -383,6 +393,11 @@ class Chat:
         full = [a for a, b in self.addresses.items() if time.monotonic() - b.at > 60]
         for address in full:
             del self.addresses[address]
+
+    def say_live(self):
+        room = self.room
+        self.app.publish("demo/live", json.dumps(
+            {"people": len(room.members), "said": room.said, "since": room.began}))
 
     def say_alive(self):
         """A page that hears nothing for a while connects again."""

@@ -65,6 +65,16 @@ async def a_visitor_changes_the_carrier_and_goes_on(browser, url):
     return [page, other]
 
 
+async def the_footer_counts_by_the_carrier_that_was_chosen(browser, url):
+    pages = [await opened(browser, url, carrier) for carrier in CARRIERS]
+    for page, carrier in zip(pages, CARRIERS):
+        await page.wait(f"document.getElementById('live').dataset.carrier === '{carrier}'")
+        assert " messages since " in await page.evaluate("document.getElementById('live').textContent")
+    await pages[0].evaluate("document.getElementById('carrier-poll').click()")
+    await pages[0].wait("document.getElementById('live').dataset.carrier === 'poll'")
+    return pages
+
+
 async def a_message_is_shown_as_text(browser, url):
     page = await opened(browser, url, "ws")
     text = "<img src=x onerror=document.title=1><b>bold</b>"
@@ -88,6 +98,7 @@ async def a_visitor_who_goes_is_seen_to_leave(browser, url):
 TESTS = [
     visitors_by_every_carrier_meet_in_one_room,
     a_visitor_changes_the_carrier_and_goes_on,
+    the_footer_counts_by_the_carrier_that_was_chosen,
     a_message_is_shown_as_text,
     a_visitor_who_goes_is_seen_to_leave,
 ]
