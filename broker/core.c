@@ -25,6 +25,7 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     list_init(&self->owed);
     topics_init(&self->topics, settings->topics);
     replies_init(&self->replies, settings->answers);
+    presence_init(&self->presences);
     throttle_init(&self->who, CORE_WHO_MS);
     self->acks = mem_alloc(CORE_ACKS_BYTES);
     return self;
@@ -70,6 +71,7 @@ void core_destroy(struct core **self_p)
         service_destroy(&self->services, &service);
     topics_clear(&self->topics);
     replies_clear(&self->replies);
+    presence_clear(&self->presences);
     fence_clear(&self->fence);
     fence_clear(&self->told);
     free(self->acks);
@@ -316,6 +318,7 @@ void core_tick(struct core *self)
     fence_expire(&self->fence, self->now_ms);
     fence_expire(&self->told, self->now_ms);
     replies_expire(&self->replies, self->now_ms);
+    presence_tick(self);
 }
 
 void core_set_tap(struct core *self, bool watched)

@@ -21,6 +21,10 @@ struct core_settings {
     size_t edges, workers, services; // at a time
     size_t closes;                   // that wait for a worker
     size_t answers;                  // that are remembered
+    size_t presence_members;         // of one topic
+    size_t presence_total;           // of all
+    size_t watches;                  // of all
+    int64_t watch_lease_ms;          // WATCH is said again before
     size_t cast_lines;               // of one CAST
     size_t cast_channels;            // that one CAST names, exceptions too
     uint64_t boot;                   // random, new for each life

@@ -6,6 +6,7 @@
 #include "broker/edge.h"
 #include "broker/fence.h"
 #include "broker/label.h"
+#include "broker/presence.h"
 #include "broker/reply.h"
 #include "broker/service.h"
 #include "broker/throttle.h"
@@ -43,6 +44,7 @@ struct core {
     struct table services;
     struct table channels;
     struct table labels; // that channels have
+    struct presences presences;
     struct topics topics;
     struct replies replies;
     struct throttle who;
@@ -127,6 +129,9 @@ void publish_abandon(struct core *core, struct edge *edge);
 /* query.c: questions about the broker. */
 void query_get(struct request *request);
 void query_check(struct request *request);
+/* {"topic":,"count":,"full":,"present":[{"id":,"label":}]} with so many of them, the first
+ * that came; the caller frees it. */
+char *query_presence(const struct presence *topic, size_t limit);
 
 /* answer.c: to applications.  Key and why may be any text of the record. */
 void answer_ok(const struct request *request, struct wire_text key, const char *option);

@@ -56,6 +56,7 @@ struct edge *edge_new(struct edges *edges, const char *id, size_t size)
     list_init(&self->acks);
     list_init(&self->closed);
     list_init(&self->interests);
+    list_init(&self->presents);
     list_init(&self->held);
     list_init(&self->lost);
     self->all = edges;

@@ -37,6 +37,7 @@ struct edge {
     struct link closed;    // those whose last acknowledgement is on its way
     struct link interests; // topics that it wants
     struct link lost;      // those of them that lost publications
+    struct link presents;  // who is in topics by its word
     struct link held;      // commands that wait until it has announced everything
     size_t held_count, held_bytes;
     struct table asks; // c -> question

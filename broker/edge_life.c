@@ -196,6 +196,7 @@ static void s_greet(struct core *core, struct edge *edge, uint64_t peer,
     if (!resume)
         s_begin_sync(edge);
     edge->sync_c = edge->cursor - 1;
+    presence_begin(edge);
     lastc = edge->cursor - 1;
     s_welcome(core, edge, resume);
     s_ask_again(core, edge, lastc);
@@ -299,6 +300,7 @@ void edge_life_bury(struct core *core, struct edge *edge)
     fence_add(&core->fence, edge->id, edge->id_size, core->now_ms + CORE_FENCE_MS);
     command_abandon(core, edge);
     publish_abandon(core, edge);
+    presence_abandon(core, edge);
     edge_detach(edge);
     while ((first = list_first(&edge->channels)))
         dispatch_orphan(core, list_item(first, struct channel, of_edge));

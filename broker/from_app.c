@@ -296,6 +296,8 @@ static const struct verb {
     {"NACK", 2, s_nack, false, PERMIT_WORKER},
     {"LEAVE", 2, s_leave, false, PERMIT_SERVICE},
     {"GET", 2, query_get, false, PERMIT_QUESTION},
+    {"WATCH", 2, presence_watch, false, PERMIT_TOPIC},
+    {"UNWATCH", 2, presence_unwatch, false, PERMIT_TOPIC},
     {"CAST", 2, command_cast, true, PERMIT_EACH},
     {"CHECK", 2, query_check, false, PERMIT_EACH},
 };

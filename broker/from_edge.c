@@ -298,6 +298,7 @@ static void s_synced(const struct from *from)
             dispatch_orphan(from->core, channel);
     }
     command_relabel(from->core, edge);
+    presence_end(from->core, edge);
     struct link held;
     hold_take(edge, &held);
     hold_release(from->core, &held);
@@ -320,6 +321,26 @@ static void s_tunsub(const struct from *from)
 static void s_answer(const struct from *from)
 {
     command_answered(from->core, from->edge, from->record);
+}
+
+/* ENTER topic channel LF label */
+static void s_enter(const struct from *from)
+{
+    if (s_is_own(from, s_token(from->record, 2)))
+        presence_enter(from->core, from->edge, s_token(from->record, 1),
+                       s_token(from->record, 2), payload_of(from->record));
+}
+
+static void s_exit(const struct from *from)
+{
+    if (s_is_own(from, s_token(from->record, 2)))
+        presence_exit(from->core, s_token(from->record, 1), s_token(from->record, 2));
+}
+
+/* All who are there were named since its HELLO. */
+static void s_present(const struct from *from)
+{
+    presence_end(from->core, from->edge);
 }
 
 /* PUB and GET of an edge, for those who ask it: as of an application, with an id= that is
@@ -368,6 +389,8 @@ static const struct verb {
     {"SLOW", 4, s_slow, true},      {"DRAINED", 3, s_drained, true},
     {"GONE", 2, s_gone, true},      {"TSUB", 2, s_tsub, false},
     {"TUNSUB", 3, s_tunsub, false}, {"SYNCED", 1, s_synced, false},
+    {"ENTER", 3, s_enter, false},   {"EXIT", 3, s_exit, false},
+    {"PRESENT", 1, s_present, false},
     {"PUB", 2, s_pub, false},       {"GET", 2, s_get, false},
     {"BYE", 1, s_bye, false},
 };

@@ -80,6 +80,8 @@ static bool s_question(const struct request *request)
                       "channel: the key does not allow its service");
     if (of && wire_is(record->token[1], "list"))
         return s_service(request, record->token[2]);
+    if (of && wire_is(record->token[1], "presence"))
+        return s_topic(request, record->token[2]);
     return authority_has_every_service(request->from->authority) ||
            s_deny(request, record->token[1], "the key does not allow every service");
 }
@@ -144,6 +146,7 @@ static void s_check_edges(struct core *core)
 void core_authority_changed(struct core *self)
 {
     s_check_edges(self);
+    presence_judge(self);
     struct worker *worker = worker_first(&self->workers);
     for (; worker; worker = worker_after(worker))
         if (!s_may_stay(worker) && !list_has(&worker->failed)) {

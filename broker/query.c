@@ -101,18 +101,23 @@ static void s_add_channels(json_t *ids, const struct link *list, size_t limit)
     }
 }
 
+/* limit=, or what is usual. */
+static size_t s_limit(const struct request *request)
+{
+    uint64_t limit;
+    if (wire_u64(wire_option(request->record, 3, "limit"), &limit) < 0)
+        return QUERY_LIST;
+    return limit > QUERY_LIST_MAX ? QUERY_LIST_MAX : (size_t)limit;
+}
+
 static void s_list(const struct request *request, struct wire_text name)
 {
     const struct service *service = service_find(&request->core->services, name);
-    uint64_t limit;
+    size_t limit = s_limit(request);
     if (!service) {
         answer_error_always(request, name, "gone", "no such service");
         return;
     }
-    if (wire_u64(wire_option(request->record, 3, "limit"), &limit) < 0)
-        limit = QUERY_LIST;
-    if (limit > QUERY_LIST_MAX)
-        limit = QUERY_LIST_MAX;
     json_t *workers = json_array(), *ids = json_array(), *value = json_object();
     const struct link *at = list_first(&service->members);
     for (; at && json_array_size(workers) < limit;
@@ -129,6 +134,35 @@ static void s_list(const struct request *request, struct wire_text name)
     s_info(request, name, value);
 }
 
+static json_t *s_presence(const struct presence *topic, struct wire_text name,
+                          size_t limit)
+{
+    json_t *value = json_object(), *list = json_array();
+    struct table_entry *at = topic ? topic->present.first : NULL;
+    for (; at && json_array_size(list) < limit; at = table_after(at)) {
+        const struct present *who = table_item(at, struct present, by_id);
+        json_t *one = json_object();
+        json_object_set_new(one, "id", json_string(who->id));
+        json_object_set_new(one, "label",
+                            *who->label ? json_string(who->label) : json_null());
+        json_array_append_new(list, one);
+    }
+    json_object_set_new(value, "topic", json_stringn(name.data, name.size));
+    json_object_set_new(value, "count", s_number(topic ? topic->count : 0));
+    json_object_set_new(value, "full", json_boolean(topic && topic->full));
+    json_object_set_new(value, "present", list);
+    return value;
+}
+
+char *query_presence(const struct presence *topic, size_t limit)
+{
+    struct wire_text name = {topic->name, topic->size};
+    json_t *value = s_presence(topic, name, limit);
+    char *text = json_dumps(value, JSON_COMPACT);
+    json_decref(value);
+    return text;
+}
+
 void query_get(struct request *request)
 {
     const struct wire_record *record = request->record;
@@ -140,9 +174,13 @@ void query_get(struct request *request)
         s_channel(request, of);
     else if (wire_is(what, "list") && of.data)
         s_list(request, of);
+    else if (wire_is(what, "presence") && of.data)
+        s_info(request, of,
+               s_presence(presence_find(&request->core->presences, of), of,
+                          s_limit(request)));
     else
         answer_error_always(request, what, "value",
-                            "stats, info CHANNEL or list SERVICE");
+                            "stats, info CHANNEL, list SERVICE or presence TOPIC");
 }
 
 /* Is this channel's edge one that is still expected to announce it? */

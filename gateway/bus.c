@@ -285,12 +285,17 @@ static void s_announce_topic(void *context, const char *topic)
 
 static void s_announced(struct bus *self, const struct bus_item *item)
 {
+    struct wire_header header;
+    self->has_presence |= item->full;
     if (item->c != self->announce || self->announcing == 0 || --self->announcing > 0)
         return;
     if (self->announce_is_full) {
-        struct wire_header header;
         bus_topics_each(self->topics, s_announce_topic, self);
         wire_begin(&header, "SYNCED");
+        bus_post(self, &header);
+    }
+    if (self->has_presence) {
+        wire_begin(&header, "PRESENT");
         bus_post(self, &header);
     }
     atomic_store(&self->ready, true);

@@ -27,7 +27,7 @@ enum bus_item_kind {
 struct bus_item {
     struct bus_item *next;
     enum bus_item_kind kind;
-    bool full;  // BUS_ANNOUNCE: ADOPT too
+    bool full;  // BUS_ANNOUNCE: ADOPT too; BUS_ANNOUNCED: PRESENT is due
     uint64_t c; // BUS_ANSWER
     const char *error;
     struct blob *blob;

@@ -94,6 +94,7 @@ struct worker_commands;
 
 /* A subscription of a channel; the hub owns the topic. */
 struct subscription;
+struct presence_mark;
 
 struct channel {
     struct table_entry by_id; // in the host's table
@@ -109,6 +110,7 @@ struct channel {
     struct receipts *receipts;            // answers that wait for the queue, or NULL
     uint64_t queued_total, written_total; // bytes since the channel began
     struct subscription *subscriptions;
+    struct presence_mark *present_in; // topics, worker_presence.c
     char *adopt; // JSON for ADOPT
     char *bound; // name of the worker that has it, or NULL
     char *label; // that the application gave it, as a token, or NULL

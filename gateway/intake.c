@@ -5,6 +5,7 @@
 #include "gateway/gateway_metrics.h"
 #include "gateway/meta.h"
 #include "gateway/peer_address.h"
+#include "gateway/worker_presence.h"
 #include "gateway/ws_handshake.h"
 
 #include <stdlib.h>
@@ -309,6 +310,8 @@ static void s_join_topic(struct http_carried *self, const struct intake *intake)
     struct channel *channel = s_channel(self);
     self->stage = HTTP_HELD;
     channel_http_hold(self);
+    if (self->route->presence)
+        worker_presence_enter(self->host->commands, channel, topic);
     hub_join(self->hub, channel, topic, shown);
 }
 

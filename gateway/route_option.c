@@ -131,6 +131,12 @@ static const char *s_read_redeliver(struct route *route, const char *value)
     return route->redeliver_all || strcmp(value, "safe") == 0 ? NULL : "safe or all";
 }
 
+static const char *s_read_presence(struct route *route, const char *value)
+{
+    route->presence = strcmp(value, "on") == 0;
+    return route->presence || strcmp(value, "off") == 0 ? NULL : "on or off";
+}
+
 static bool s_is_origin(const char *value)
 {
     size_t scheme = strspn(value, LETTERS DIGITS "+-.");
@@ -181,6 +187,7 @@ const char *route_option_read(struct route *route, const char *key, const char *
         {"topic", s_read_topic},
         {"accept", s_read_accept},
         {"redeliver", s_read_redeliver},
+        {"presence", s_read_presence},
         {"origin", s_read_origin},
         {"open-timeout", s_read_open_timeout},
         {"answer-timeout", s_read_answer_timeout},
@@ -188,8 +195,8 @@ const char *route_option_read(struct route *route, const char *key, const char *
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (strcmp(key, options[at].key) == 0)
             return options[at].read(route, value);
-    return "unknown key; known are path, service, topic, accept, redeliver, origin, "
-           "open-timeout and answer-timeout";
+    return "unknown key; known are path, service, topic, accept, redeliver, "
+           "presence, origin, open-timeout and answer-timeout";
 }
 
 /* ---- together ---- */
@@ -227,5 +234,8 @@ const char *route_option_judge(const struct route *route, const char **key_out)
     *key_out = "accept";
     if (route->topic && route->accept_by_backend)
         return "nobody accepts for a topic";
+    *key_out = "presence";
+    if (route->service && route->presence)
+        return "a service says it with SUB presence=1";
     return NULL;
 }

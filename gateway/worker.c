@@ -5,6 +5,7 @@
 #include "common/mem.h"
 #include "gateway/intake.h"
 #include "gateway/worker_commands.h"
+#include "gateway/worker_presence.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -46,6 +47,7 @@ static void s_tell_topic(void *context, const char *topic, bool more)
 
 static void s_unsubscribe_all(struct channel_host *host, struct channel *channel)
 {
+    worker_presence_leave_all(host->commands, channel);
     hub_leave_all(((struct intake *)host->context)->hub, channel);
 }
 
@@ -256,6 +258,7 @@ static void s_destroy_channels(struct worker *self)
 {
     for (struct channel *at = channel_first(&self->host), *next; at; at = next) {
         next = channel_after(at);
+        worker_presence_leave_all(self->host.commands, at);
         hub_leave_all(self->hub, at);
         if (at->carried && at->carrier->discard)
             at->carrier->discard(at);

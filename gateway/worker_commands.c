@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/wire.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/worker_presence.h"
 #include "gateway/worker_topics.h"
 
 #include <stdio.h>
@@ -114,7 +115,9 @@ static void s_announce_all(struct worker_commands *self, const struct bus_item *
         else
             s_emit_after(self, at, 0);
     }
+    worker_presence_announce(self);
     struct bus_item *done = bus_item_new(BUS_ANNOUNCED, NULL, 0);
+    done->full = self->has_presence;
     done->c = item->c;
     bus_lane_send(self->lane, done);
 }
@@ -294,12 +297,14 @@ static void s_take_close(struct worker_commands *self, struct worker_command *co
 }
 
 /* "-": none. */
-static void s_set_label(struct channel *channel, struct wire_text label)
+static void s_set_label(struct worker_commands *self, struct channel *channel,
+                        struct wire_text label)
 {
     if (!label.data || label.size > LABEL_MAX)
         return;
     free(channel->label);
     channel->label = wire_is(label, "-") ? NULL : mem_strndup(label.data, label.size);
+    worker_presence_relabel(self, channel);
 }
 
 static void s_take_label(struct worker_commands *self, struct worker_command *command,
@@ -309,7 +314,7 @@ static void s_take_label(struct worker_commands *self, struct worker_command *co
     bool right = record->count > 3 && record->token[3].size <= LABEL_MAX;
     const char *error = channel->carried ? NULL : "gone";
     if (right)
-        s_set_label(channel, record->token[3]);
+        s_set_label(self, channel, record->token[3]);
     worker_commands_answer(self->host, command->reply, right ? error : "value");
 }
 
@@ -324,7 +329,7 @@ static void s_take_accept(struct worker_commands *self, struct worker_command *c
     const char *error = channel->carried ? NULL : "gone";
     if (!error && option.data && !protocol)
         error = "value";
-    s_set_label(channel, wire_option(record, 3, "label"));
+    s_set_label(self, channel, wire_option(record, 3, "label"));
     if (!error)
         error = channel->carrier->accept(channel, protocol, record->payload,
                                          record->payload_size);

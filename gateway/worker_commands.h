@@ -12,6 +12,7 @@ struct worker_commands {
     struct hub *hub;
     struct bus_lane *lane; // to the bus
     bool is_linked;        // the broker knows our channels: emit
+    bool has_presence;     // some channel was present in a topic
 };
 
 /* An item from the bus; borrowed. */

@@ -1,5 +1,7 @@
 #include "gateway/worker_topics.h"
 
+#include "gateway/worker_presence.h"
+
 #include <string.h>
 
 enum { TEXT_ROOM = WORKER_TEXT_ROOM };
@@ -36,6 +38,10 @@ void worker_topics_subscription(struct worker_commands *self,
         hub_subscribe(self->hub, channel, name);
     else
         hub_unsubscribe(self->hub, channel, name);
+    if (more && wire_is(wire_option(record, 4, "presence"), "1"))
+        worker_presence_enter(self, channel, name);
+    else if (!more)
+        worker_presence_exit(self, channel, name);
     worker_commands_answer(self->host, command->reply, NULL);
 }
 

@@ -104,6 +104,10 @@ static inline struct core_settings rig_settings(void)
                                   .services = 10000,
                                   .closes = 1000000,
                                   .answers = 100000,
+                                  .presence_members = 100,
+                                  .presence_total = 1000,
+                                  .watches = 100,
+                                  .watch_lease_ms = 60000,
                                   .cast_lines = 100,
                                   .cast_channels = 100,
                                   .boot = 0xAA};

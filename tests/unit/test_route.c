@@ -149,8 +149,8 @@ static const struct s_refusal {
 } s_refusals[] = {
     {"/", "colour", "red",
      "colour = red: unknown key; known are path, service, topic, accept, redeliver, "
-     "origin, "
-     "open-timeout and answer-timeout"},
+     "presence, origin, open-timeout and answer-timeout"},
+    {"/", "presence", "yes", "presence = yes: on or off"},
     {NULL, "service", "s", "path = (none): a route has a path"},
     {"/", NULL, NULL, "service = (none): a route has a service or a topic"},
     {"a", "service", "s", "path = a: a path starts with /"},

@@ -1,0 +1,101 @@
+"""Who is in a topic, and who is told of it; after the death of each part."""
+
+import json
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from support.case import case, run
+from support.harness import Deployment
+from support.waiting import wait_until
+
+ROUTES = [
+    ("rooms", {"path": "/rooms/{x}", "topic": "rooms/{x}", "presence": "on"}),
+    ("rest", {"path": "/**", "service": "default"}),
+]
+ALIVE = {"edge_lease": "3s"}
+
+
+def deployment(edges=1, **more):
+    """Short leases, so that a death is seen soon."""
+    return Deployment(edges=edges, routes=ROUTES, broker=ALIVE, ipc=True, **more)
+
+
+def present(sender, topic):
+    """{id: label} as GET presence shows it."""
+    answer = sender.ask("GET", "presence", topic)
+    return {one["id"]: one["label"] for one in json.loads(answer.payload)["present"]}
+
+
+def watch(sender, topic):
+    """Watches; the ids of the snapshot."""
+    mark = sender.mark()
+    sender.record("WATCH", topic)
+    shown = sender.wait_for("PRESENT", topic, timeout=15, after=mark)
+    return {one["id"] for one in json.loads(shown.payload)["present"]}
+
+
+@case()
+def clients_of_a_route_come_and_go(ctx):
+    sender = ctx.sender()
+    assert watch(sender, "rooms/1") == set()
+    mark = sender.mark()
+    client = ctx.ws("/rooms/1")
+    came = sender.wait_for("ENTER", "rooms/1", after=mark)
+    assert set(present(sender, "rooms/1")) == {came.tag}
+    client.close_cleanly()
+    gone = sender.wait_for("EXIT", "rooms/1", after=mark)
+    assert gone.tag == came.tag and present(sender, "rooms/1") == {}
+
+
+@case(shared=False)
+def a_worker_says_who_is_there_and_its_death_changes_nothing():
+    with deployment() as own:
+        worker, sender = own.worker("default"), own.sender()
+        client = own.ws("/chat")
+        channel = worker.wait_open("/chat").chan
+        assert sender.ask("LABEL", channel, "amy").verb == "OK"
+        assert sender.ask("SUB", channel, "lobby", presence=1).verb == "OK"
+        wait_until(lambda: present(sender, "lobby") == {channel: "amy"}, 10)
+        own.worker("default")
+        worker.retire()
+        assert sender.ask("LABEL", channel, "bob").verb == "OK"
+        wait_until(lambda: present(sender, "lobby") == {channel: "bob"}, 10)
+        assert sender.ask("UNSUB", channel, "lobby").verb == "OK"
+        wait_until(lambda: present(sender, "lobby") == {}, 10)
+        client.close()
+
+
+@case(shared=False)
+def the_clients_of_a_dead_gateway_are_gone():
+    with deployment(edges=2) as own:
+        sender = own.sender()
+        own.ws("/rooms/1", edge=0)
+        stays = own.ws("/rooms/1", edge=1)
+        wait_until(lambda: len(present(sender, "rooms/1")) == 2, 10)
+        ids = watch(sender, "rooms/1")
+        mark = sender.mark()
+        own.edges[0].kill()
+        gone = sender.wait_for("EXIT", "rooms/1", timeout=15, after=mark)
+        assert gone.tag in ids and set(present(sender, "rooms/1")) == ids - {gone.tag}
+        stays.close()
+
+
+@case(shared=False)
+def a_new_broker_knows_who_is_there_and_who_left_meanwhile():
+    with deployment() as own:
+        sender = own.sender()
+        stays, leaves = own.ws("/rooms/1"), own.ws("/rooms/1")
+        wait_until(lambda: len(present(sender, "rooms/1")) == 2, 10)
+        before = watch(sender, "rooms/1")
+        own.broker.kill()
+        leaves.close()
+        own.start_broker()
+        shown = watch(own.sender(), "rooms/1")
+        assert len(shown) == 1 and shown < before, (before, shown)
+        stays.close()
+
+
+if __name__ == "__main__":
+    run(deployment)
