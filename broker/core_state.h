@@ -129,8 +129,8 @@ void publish_abandon(struct core *core, struct edge *edge);
 /* query.c: questions about the broker. */
 void query_get(struct request *request);
 void query_check(struct request *request);
-/* {"topic":,"count":,"full":,"present":[{"id":,"label":}]} with so many of them, the first
- * that came; the caller frees it. */
+/* {"topic":,"count":,"full":,"present":[{"id":,"label":}]} with so many of them, the
+ * first that came; the caller frees it. */
 char *query_presence(const struct presence *topic, size_t limit);
 
 /* answer.c: to applications.  Key and why may be any text of the record. */

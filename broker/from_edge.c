@@ -382,17 +382,16 @@ static const struct verb {
     void (*take)(const struct from *from);
     bool of_channel; // token 1 is one of the edge's channels
 } s_verbs[] = {
-    {"TEXT", 3, s_text, true},      {"BIN", 3, s_bin, true},
-    {"OPEN", 5, s_open, true},      {"CLOSE", 4, s_close, true},
-    {"OK", 2, s_answer, false},     {"ERR", 3, s_answer, false},
-    {"BODY", 3, s_body, true},      {"ADOPT", 6, s_adopt, true},
-    {"SLOW", 4, s_slow, true},      {"DRAINED", 3, s_drained, true},
-    {"GONE", 2, s_gone, true},      {"TSUB", 2, s_tsub, false},
-    {"TUNSUB", 3, s_tunsub, false}, {"SYNCED", 1, s_synced, false},
-    {"ENTER", 3, s_enter, false},   {"EXIT", 3, s_exit, false},
-    {"PRESENT", 1, s_present, false},
-    {"PUB", 2, s_pub, false},       {"GET", 2, s_get, false},
-    {"BYE", 1, s_bye, false},
+    {"TEXT", 3, s_text, true},        {"BIN", 3, s_bin, true},
+    {"OPEN", 5, s_open, true},        {"CLOSE", 4, s_close, true},
+    {"OK", 2, s_answer, false},       {"ERR", 3, s_answer, false},
+    {"BODY", 3, s_body, true},        {"ADOPT", 6, s_adopt, true},
+    {"SLOW", 4, s_slow, true},        {"DRAINED", 3, s_drained, true},
+    {"GONE", 2, s_gone, true},        {"TSUB", 2, s_tsub, false},
+    {"TUNSUB", 3, s_tunsub, false},   {"SYNCED", 1, s_synced, false},
+    {"ENTER", 3, s_enter, false},     {"EXIT", 3, s_exit, false},
+    {"PRESENT", 1, s_present, false}, {"PUB", 2, s_pub, false},
+    {"GET", 2, s_get, false},         {"BYE", 1, s_bye, false},
 };
 
 static void s_take(const struct from *from)

@@ -22,8 +22,7 @@ static struct watch *s_find(const struct presences *self, uint64_t peer,
                             struct wire_text topic)
 {
     char key[KEY_MAX];
-    struct table_entry *found =
-        table_find(&self->watches, key, s_key(peer, topic, key));
+    struct table_entry *found = table_find(&self->watches, key, s_key(peer, topic, key));
     return found ? table_item(found, struct watch, by_key) : NULL;
 }
 

@@ -49,8 +49,8 @@ struct bus {
     uint64_t announce;                           // number of the announcement under way
     unsigned announcing;                         // workers that have not finished it
     bool announce_is_full;
-    bool has_presence;                           // of some channel, once
-    unsigned ending; // workers that have not ended the old epoch
+    bool has_presence; // of some channel, once
+    unsigned ending;   // workers that have not ended the old epoch
     bool was_joined;
     struct bus_of_worker {
         struct bus_overflow lost;

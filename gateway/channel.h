@@ -111,9 +111,9 @@ struct channel {
     uint64_t queued_total, written_total; // bytes since the channel began
     struct subscription *subscriptions;
     struct presence_mark *present_in; // topics, worker_presence.c
-    char *adopt; // JSON for ADOPT
-    char *bound; // name of the worker that has it, or NULL
-    char *label; // that the application gave it, as a token, or NULL
+    char *adopt;                      // JSON for ADOPT
+    char *bound;                      // name of the worker that has it, or NULL
+    char *label;                      // that the application gave it, as a token, or NULL
     uint32_t gen;
     uint8_t state; // enum channel_state
     bool is_websocket, is_unsafe, redeliver_all, needs_accept;

@@ -17,7 +17,7 @@ struct route {
     char *topic;   // ROUTE_TOPIC, with {x}
     bool accept_by_backend;
     bool redeliver_all;
-    bool presence; // its channels are told to be in the topic
+    bool presence;                  // its channels are told to be in the topic
     char *params[ROUTE_PARAMS_MAX]; // names of the path's {x}, in order
     size_t param_count;
     char **origins; // allowed besides the request's own host

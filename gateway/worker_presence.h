@@ -1,5 +1,5 @@
-/* worker_presence: which channels of one worker are present in which topics, as the broker
- * is told.  docs/protocol/1-bus.md section 4.6. */
+/* worker_presence: which channels of one worker are present in which topics, as the
+ * broker is told.  docs/protocol/1-bus.md section 4.6. */
 #pragma once
 
 #include "gateway/worker_commands.h"

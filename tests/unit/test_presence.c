@@ -37,9 +37,10 @@ START_TEST(a_watcher_is_told_who_is_there_and_who_comes_and_goes)
     rig_edge(s_rig, 8, "ENTER rooms/1 " CH("1") "\namy");
     rig_app(s_rig, 3, "WATCH rooms/1 id=1");
     rig_expect(s_rig, "app 3 OK rooms/1 - 1");
-    rig_expect(s_rig,
-               "app 3 PRESENT rooms/1 1 -|{\"topic\":\"rooms/1\",\"count\":1,\"full\":false,"
-               "\"present\":[[]{\"id\":\"" CH("1") "\",\"label\":\"amy\"}]}");
+    rig_expect(
+        s_rig,
+        "app 3 PRESENT rooms/1 1 -|{\"topic\":\"rooms/1\",\"count\":1,\"full\":false,"
+        "\"present\":[[]{\"id\":\"" CH("1") "\",\"label\":\"amy\"}]}");
     rig_edge(s_rig, 9, "ENTER rooms/1 " CH2("1") "\n");
     rig_expect(s_rig, "app 3 ENTER rooms/1 2 " CH2("1") "|");
     rig_edge(s_rig, 9, "ENTER rooms/1 " CH2("1") "\n"); // nothing new
@@ -207,9 +208,11 @@ int main(void)
     tcase_add_checked_fixture(all, s_make, s_clear);
     tcase_add_test(all, a_watcher_is_told_who_is_there_and_who_comes_and_goes);
     tcase_add_test(all, the_death_of_an_edge_is_the_exit_of_all_its_channels);
-    tcase_add_test(all, what_an_edge_does_not_name_again_is_gone_with_synced_and_not_before);
+    tcase_add_test(all,
+                   what_an_edge_does_not_name_again_is_gone_with_synced_and_not_before);
     tcase_add_test(all, after_the_brokers_start_a_snapshot_waits_for_the_edges);
-    tcase_add_test(all, a_watcher_that_is_behind_gets_a_snapshot_in_place_of_what_it_missed);
+    tcase_add_test(all,
+                   a_watcher_that_is_behind_gets_a_snapshot_in_place_of_what_it_missed);
     tcase_add_test(all, a_watch_that_is_not_said_again_is_over);
     tcase_add_test(all, presence_is_asked_for_with_a_limit);
     tcase_add_test(all, members_and_watches_have_limits);
