@@ -143,6 +143,12 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
         .watch_lease_ms = conf_number(conf, "watch-lease"),
         .cast_lines = (size_t)conf_number(conf, "cast-lines"),
         .cast_channels = (size_t)conf_number(conf, "cast-channels"),
+        .sessions = (size_t)conf_number(conf, "max-sessions"),
+        .session_grace_ms = conf_number(conf, "session-grace"),
+        .session_ring_age_ms = conf_number(conf, "session-ring-age"),
+        .session_ring_bytes = (size_t)conf_number(conf, "session-ring"),
+        .session_rings_bytes = (size_t)conf_number(conf, "session-ring-total"),
+        .born_ms = clock_wall_ms(),
         .boot = clock_random_u64(),
     };
     int64_t fifth_ms = settings.edge_lease_ms / 5;

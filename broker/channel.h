@@ -16,6 +16,7 @@
 
 #include <stdbool.h>
 
+struct carrier;
 struct edge;
 struct label;
 struct member;
@@ -45,6 +46,7 @@ struct channel {
     struct link of_edge;        // the edge's channels
     struct link parked;         // its worker's queue, when PARKED
     struct link ack;            // the edge's acknowledgements, when there is one
+    struct carrier *carrier;    // what it is to a session; NULL: a channel of its own
     struct label *label;        // that applications gave it, or NULL
     struct link of_label;       // the label's channels
     uint64_t last;              // newest event that was passed on, or is past

@@ -171,6 +171,8 @@ int command_one(struct request *request)
     }
     if (command_is_repeated(request))
         return -EALREADY;
+    if (session_id_is_valid(channel))
+        return session_command(request);
     struct target target = {permit_target(core, request->from->authority, channel),
                             channel, 1};
     if (!target.edge) {
@@ -261,7 +263,9 @@ static void s_send_to_several(struct request *request, struct list_of_channels *
         if (!list->edge[at])
             continue;
         struct target target = s_take_target(list, list->edge[at], room);
-        if (s_forward(request, &target, question) < 0) {
+        if (target.edge == core->sessions.edge) {
+            gone += session_send_each(request, target.channels, question);
+        } else if (s_forward(request, &target, question) < 0) {
             s_cut(core, request, target.channels);
             refused += target.count;
         }

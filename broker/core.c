@@ -28,6 +28,7 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     presence_init(&self->presences);
     throttle_init(&self->who, CORE_WHO_MS);
     self->acks = mem_alloc(CORE_ACKS_BYTES);
+    session_start(self);
     return self;
 }
 
@@ -61,6 +62,7 @@ void core_destroy(struct core **self_p)
     self->tapped = false;
     for (struct edge *edge; (edge = edge_first(&self->edges));)
         edge_life_bury(self, edge);
+    session_stop(self);
     for (struct table_entry *first; (first = self->channels.first);)
         dispatch_forget(self, table_item(first, struct channel, by_id));
     for (struct worker *worker; (worker = worker_first(&self->workers));)
@@ -95,8 +97,11 @@ void core_set_time(struct core *self, int64_t now_ms)
 static void s_reap(struct core *self)
 {
     struct link *first;
-    while ((first = list_first(&self->failed)))
+    session_settle(self);
+    while ((first = list_first(&self->failed))) {
         dispatch_bury(self, list_item(first, struct worker, failed));
+        session_settle(self);
+    }
 }
 
 void core_from_edge(struct core *self, const struct address *from, struct wire_text frame)
@@ -172,6 +177,7 @@ void core_from_publisher(struct core *self, const struct authority *authority,
 
 void core_turn(struct core *self)
 {
+    session_turn(self);
     for (struct edge *edge = edge_first(&self->edges); edge; edge = edge_after(edge)) {
         edge_flush(edge);
         publish_catch_up(self, edge);
@@ -314,6 +320,7 @@ void core_tick(struct core *self)
     s_tick_names(self);
     s_expire_closes(self);
     s_tick_services(self);
+    session_tick(self);
     s_reap(self);
     fence_expire(&self->fence, self->now_ms);
     fence_expire(&self->told, self->now_ms);
@@ -332,13 +339,19 @@ const struct core_stats *core_measure(struct core *self)
     stats->edges = self->edges.count - self->expected;
     stats->workers = self->workers.count;
     stats->services = table_count(&self->services);
-    stats->channels = table_count(&self->channels) - self->finished;
+    stats->channels =
+        table_count(&self->channels) - self->finished - self->sessions.carriers;
+    stats->sessions = self->sessions.count;
+    stats->sessions_attached = self->sessions.attached;
+    stats->carriers = self->sessions.carriers;
+    stats->session_ring_bytes = self->sessions.rings.bytes;
+    stats->session_ring_dropped = self->sessions.rings.dropped;
     stats->topics = self->topics.count;
     stats->answers = self->replies.count;
     stats->parked = stats->ring_records = stats->ring_bytes = 0;
     for (struct service *service = service_first(&self->services); service;
          service = service_after(service))
-        stats->parked += service->channel_count - service->live;
+        stats->parked += service->channel_count - service->carrier_count - service->live;
     for (struct edge *edge = edge_first(&self->edges); edge; edge = edge_after(edge)) {
         stats->ring_records += edge->ring.next - edge->ring.first;
         stats->ring_bytes += edge->ring.bytes;

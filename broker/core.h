@@ -27,7 +27,11 @@ struct core_settings {
     int64_t watch_lease_ms;          // WATCH is said again before
     size_t cast_lines;               // of one CAST
     size_t cast_channels;            // that one CAST names, exceptions too
-    uint64_t boot;                   // random, new for each life
+    size_t sessions;                 // at a time
+    int64_t session_grace_ms, session_ring_age_ms;
+    size_t session_ring_bytes, session_rings_bytes; // of one, of all
+    int64_t born_ms; // wall clock: later than in every earlier life
+    uint64_t boot;   // random, new for each life
 };
 
 /* Why a record was dropped. */
@@ -50,10 +54,13 @@ struct core_stats {
     uint64_t events, commands, publications, acks, resends, joins, hellos;
     uint64_t lost_edges, lost_workers, left_edges, left_workers;
     uint64_t pauses, lost_publications;
+    uint64_t sessions_opened, sessions_ended, sessions_revived, sessions_lost;
     uint64_t dropped[CORE_DROPS];
     /* Of the present moment, filled in by core_measure. */
     uint64_t edges, workers, services, channels, parked, topics, answers;
     uint64_t ring_records, ring_bytes;
+    uint64_t sessions, sessions_attached, carriers;
+    uint64_t session_ring_bytes, session_ring_dropped;
 };
 
 /* The newest record that was denied; all "" before the first. */

@@ -9,6 +9,7 @@
 #include "broker/presence.h"
 #include "broker/reply.h"
 #include "broker/service.h"
+#include "broker/session.h"
 #include "broker/throttle.h"
 #include "broker/topic.h"
 #include "broker/worker.h"
@@ -50,7 +51,8 @@ struct core {
     struct throttle who;
     size_t orphans;   // channels whose edge is dead
     struct link owed; // they, oldest first
-    size_t finished;  // channels whose CLOSE is processed
+    struct sessions sessions;
+    size_t finished; // channels whose CLOSE is processed
     bool tapped;
     struct core_stats stats;
     struct core_denied denied; // the newest record that was
@@ -71,12 +73,28 @@ static inline void core_dropped(struct core *self, enum core_drop why)
     self->stats.dropped[why]++;
 }
 
+/* Of the positions that are given out. */
+static inline const char *core_epoch(const struct core *self)
+{
+    return self->boot;
+}
+
+/* The next position. */
+static inline uint64_t core_take_position(struct core *self)
+{
+    return ++self->topics.position;
+}
+
 /* from_edge.c and from_app.c: one record that wire_read took, or the reason why it did
  * not. */
 void from_edge(struct core *core, const struct address *from,
                const struct wire_record *record, int result);
 void from_app(struct core *core, const struct address *from,
               const struct wire_record *record, int result);
+
+/* The same for the edge of sessions, which has no connection. */
+void from_edge_own(struct core *core, struct edge *edge,
+                   const struct wire_record *record);
 
 /* edge_life.c: HELLO and HB of an edge, whether it is known or not. */
 void edge_life_hello(struct core *core, const struct address *from,
@@ -125,6 +143,36 @@ void publish_tunsub(struct core *core, struct edge *edge, struct wire_text topic
                     uint64_t lastc);
 /* The edge wants nothing any more. */
 void publish_abandon(struct core *core, struct edge *edge);
+
+/* The edge wants the topic from its command c on. */
+void publish_want(struct core *core, struct edge *edge, struct wire_text name,
+                  uint64_t c);
+
+/* session_*.c: sessions, which are channels of an edge within the broker. */
+void session_start(struct core *core);
+void session_stop(struct core *core);
+void session_tick(struct core *core);
+/* After each record: what it caused. */
+void session_settle(struct core *core);
+/* Once a turn, before edges are told of acknowledgements. */
+void session_turn(struct core *core);
+/* May this session still be announced? */
+bool session_may_come(const struct core *core, struct wire_text id);
+/* A command of an application for one session: 0, or a negative errno; answered then. */
+int session_command(struct request *request);
+/* A SEND to sessions, with commas between them; returns how many did not take it. */
+uint32_t session_send_each(const struct request *request, struct wire_text sids,
+                           struct question *question);
+/* An edge does not have this carrier any more, or is dead. */
+void session_carrier_lost(struct core *core, struct channel *channel);
+/* The record of the carrier ends. */
+void session_carrier_forget(struct core *core, struct channel *channel);
+/* The CLOSE of the session is processed, or nobody waits for that any more. */
+void session_over(struct core *core, struct wire_text id);
+/* The edge is dead. */
+void session_edge_lost(struct core *core, struct edge *edge);
+/* GET session sid; answers. */
+void session_describe(const struct request *request, struct wire_text id);
 
 /* query.c: questions about the broker. */
 void query_get(struct request *request);

@@ -56,6 +56,10 @@ static void s_uncut(struct channel *channel)
 void dispatch_forget(struct core *core, struct channel *channel)
 {
     dispatch_unbind(channel);
+    if (channel->carrier)
+        session_carrier_forget(core, channel);
+    if (channel->edge && channel->edge == core->sessions.edge)
+        session_over(core, (struct wire_text){channel->id, channel->id_size});
     if (channel->edge) {
         s_uncut(channel);
         channel->edge->channel_count--;
@@ -264,7 +268,8 @@ static void s_send(struct core *core, struct channel *channel, const struct even
     if (event->kind == EVENT_ADOPT && !event->record)
         payload = s_lost_meta(channel);
     else if (event->record &&
-             (event->record->has_payload || event->kind == EVENT_PRESSURE))
+             (event->record->has_payload || event->kind == EVENT_PRESSURE ||
+              event->kind == EVENT_PRESENCE || event->kind == EVENT_MISSED))
         payload = payload_of(event->record);
     s_head(channel, event, &header);
     if (header.overflow) { // an edge that fills a header to the brim
@@ -302,7 +307,8 @@ void dispatch_event(struct core *core, struct channel *channel, const struct eve
         core_dropped(core, CORE_DROP_WAITING);
         channel->announce |= event->kind == EVENT_ADOPT;
         dispatch_become(channel, CHANNEL_PARKED);
-    } else if (event->kind == EVENT_PRESSURE && !member->pressure) {
+    } else if ((event->kind == EVENT_PRESSURE && !member->pressure) ||
+               (event->kind == EVENT_PRESENCE && !member->curious)) {
         s_skip(core, channel, event);
     } else {
         s_send(core, channel, event);

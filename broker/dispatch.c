@@ -205,6 +205,10 @@ void dispatch_move(struct core *core, struct channel *channel)
 
 void dispatch_orphan(struct core *core, struct channel *channel)
 {
+    if (channel->carrier) {
+        session_carrier_lost(core, channel);
+        return;
+    }
     list_remove(&channel->of_edge);
     list_remove(&channel->ack);
     channel->edge->channel_count--;

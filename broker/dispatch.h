@@ -9,6 +9,8 @@ enum event_kind {
     EVENT_ADOPT,
     EVENT_MESSAGE,
     EVENT_PRESSURE,
+    EVENT_PRESENCE, // of a session
+    EVENT_MISSED,   // likewise: it is no message, and has no payload
     EVENT_BODY,
     EVENT_CLOSE
 };

@@ -45,7 +45,7 @@ struct edge *edge_after(const struct edge *self)
     return after ? table_item(after, struct edge, by_id) : NULL;
 }
 
-struct edge *edge_new(struct edges *edges, const char *id, size_t size)
+static struct edge *s_new(const char *id, size_t size)
 {
     assert(size <= EDGE_ID_MAX);
     struct edge *self = mem_new(struct edge);
@@ -59,6 +59,18 @@ struct edge *edge_new(struct edges *edges, const char *id, size_t size)
     list_init(&self->presents);
     list_init(&self->held);
     list_init(&self->lost);
+    list_init(&self->sessions);
+    return self;
+}
+
+struct edge *edge_new_apart(const char *id)
+{
+    return s_new(id, strlen(id));
+}
+
+struct edge *edge_new(struct edges *edges, const char *id, size_t size)
+{
+    struct edge *self = s_new(id, size);
     self->all = edges;
     table_add(&edges->by_id, &self->by_id, self->id, size);
     edges->count++;
@@ -72,8 +84,10 @@ void edge_destroy(struct edge **self_p)
     assert(list_is_empty(&self->channels) && list_is_empty(&self->interests) &&
            !self->asks.first);
     edge_detach(self);
-    table_remove(&self->all->by_id, &self->by_id);
-    self->all->count--;
+    if (self->all) {
+        table_remove(&self->all->by_id, &self->by_id);
+        self->all->count--;
+    }
     command_ring_clear(&self->ring);
     blob_unref(&self->welcome);
     free(self);

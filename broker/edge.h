@@ -25,6 +25,7 @@ struct edge {
     struct edges *all;
     uint64_t peer; // its records connection; 0: detached
     bool synced;   // everything it has was announced
+    bool known;    // it was synced before, in this life of the broker
     bool expected; // it did not come yet in this life of the broker; commands wait for it
     bool met_before;                   // by an earlier life of the broker
     const struct authority *authority; // of the key that it greeted with
@@ -38,6 +39,7 @@ struct edge {
     struct link interests; // topics that it wants
     struct link lost;      // those of them that lost publications
     struct link presents;  // who is in topics by its word
+    struct link sessions;  // of which it keeps the newest copy
     struct link held;      // commands that wait until it has announced everything
     size_t held_count, held_bytes;
     struct table asks; // c -> question
@@ -69,6 +71,9 @@ struct edge *edge_after(const struct edge *self);
 
 /* size <= EDGE_ID_MAX; there must be none of this id. */
 struct edge *edge_new(struct edges *edges, const char *id, size_t size);
+/* An edge that is in no table and has no connection: the caller takes its commands from
+ * its ring. */
+struct edge *edge_new_apart(const char *id);
 /* Channels, interests and questions must have been taken away before. */
 void edge_destroy(struct edge **self_p);
 /* This peer is the edge's records connection now. */

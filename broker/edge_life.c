@@ -28,7 +28,8 @@ static void s_reject(struct core *core, uint64_t peer, const char *code, const c
 static bool s_edge_id(const struct wire_record *record, char *out, size_t *size_out)
 {
     struct wire_text name = record->token[1], epoch = record->token[2];
-    if (!channel_name_is_valid(name) || !channel_epoch_is_valid(epoch))
+    if (!channel_name_is_valid(name) || wire_is(name, "session") || // those are ours
+        !channel_epoch_is_valid(epoch))
         return false;
     memcpy(out, name.data, name.size);
     out[name.size] = '.';
@@ -124,6 +125,8 @@ static struct edge *s_meet(struct core *core, const char *id, size_t size)
 
 bool edge_life_may_come(const struct core *core, struct wire_text channel)
 {
+    if (session_id_is_valid(channel))
+        return session_may_come(core, channel);
     const struct edge *edge = edge_of_channel(&core->edges, channel);
     if (edge)
         return !edge->synced;
@@ -301,6 +304,7 @@ void edge_life_bury(struct core *core, struct edge *edge)
     command_abandon(core, edge);
     publish_abandon(core, edge);
     presence_abandon(core, edge);
+    session_edge_lost(core, edge);
     edge_detach(edge);
     while ((first = list_first(&edge->channels)))
         dispatch_orphan(core, list_item(first, struct channel, of_edge));

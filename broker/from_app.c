@@ -121,6 +121,10 @@ static void s_enter(const struct request *request, struct worker *worker,
         wire_option(request->record, request->options, "pressure");
     if (pressure.data)
         member->pressure = wire_is(pressure, "1");
+    struct wire_text sessions =
+        wire_option(request->record, request->options, "sessions");
+    if (sessions.data)
+        member_set_curious(member, wire_is(sessions, "1"));
     if (fresh && service->active++ == 0)
         dispatch_flow(core, service);
     if (fresh)
@@ -130,7 +134,7 @@ static void s_enter(const struct request *request, struct worker *worker,
     dispatch_room(core, worker);
 }
 
-/* JOIN service window= name= id= proto= pressure= */
+/* JOIN service window= name= id= proto= pressure= sessions= */
 static void s_join(struct request *request)
 {
     struct core *core = request->core;

@@ -1,4 +1,4 @@
-#include "broker/dispatch.h"
+#include "broker/session_core.h"
 
 #include <errno.h>
 #include <string.h>
@@ -36,6 +36,14 @@ static struct channel *s_find(const struct from *from, bool *gone_out)
         channel_find(&from->core->channels, s_token(from->record, 1));
     *gone_out = channel && channel->edge != from->edge;
     return *gone_out ? NULL : channel;
+}
+
+/* Does this announcement speak of a carrier of a session? */
+static bool s_is_carrier(const struct from *from, const struct channel *channel,
+                         size_t options)
+{
+    return channel ? channel->carrier != NULL
+                   : wire_option(from->record, options, "sid").data != NULL;
 }
 
 /* A channel that was not known.  In a resync, workers may have seen it before. */
@@ -143,6 +151,39 @@ static void s_label(const struct from *from, struct channel *channel, bool known
         label_set(&from->core->labels, channel, label);
 }
 
+/* OPEN and ADOPT of a carrier; a new one whose options are not allowed is not kept. */
+static void s_open_carrier(const struct from *from, struct channel *channel,
+                           struct service *service, uint64_t gen)
+{
+    const struct announcement announced = {from->core, from->edge, from->record, 5};
+    bool known = channel != NULL;
+    if (!known)
+        channel = s_new_channel(from, service, gen);
+    else if (!s_is_current(from, channel, gen))
+        return;
+    channel->ws |= wire_is(wire_option(from->record, 5, "ws"), "1");
+    if (session_open(&announced, channel))
+        return;
+    core_dropped(from->core, CORE_DROP_VALUE);
+    dispatch_forget(from->core, channel);
+}
+
+static void s_adopt_carrier(const struct from *from, struct channel *channel,
+                            struct service *service, uint64_t gen, uint64_t acked)
+{
+    const struct announcement announced = {from->core, from->edge, from->record, 6};
+    bool known = channel != NULL;
+    if (!known)
+        channel = s_new_channel(from, service, gen);
+    else if (!s_is_current(from, channel, gen))
+        return;
+    channel->ws |= wire_is(wire_option(from->record, 6, "ws"), "1");
+    if (session_adopt(&announced, channel, acked))
+        return;
+    core_dropped(from->core, CORE_DROP_VALUE);
+    dispatch_forget(from->core, channel);
+}
+
 /* OPEN channel seq service gen accept=1 try= ws=1 label= */
 static void s_open(const struct from *from)
 {
@@ -157,6 +198,10 @@ static void s_open(const struct from *from)
     struct service *service = gone ? NULL : s_service(from, 3, 4, &gen);
     if (!service)
         return;
+    if (s_is_carrier(from, channel, 5)) {
+        s_open_carrier(from, channel, service, gen);
+        return;
+    }
     bool known = channel != NULL;
     if (!known) {
         channel = s_new_channel(from, service, gen);
@@ -196,6 +241,10 @@ static void s_adopt(const struct from *from)
         return;
     if (wire_u64(s_token(from->record, 2), &acked) < 0) {
         core_dropped(core, CORE_DROP_VALUE);
+        return;
+    }
+    if (s_is_carrier(from, channel, 6)) {
+        s_adopt_carrier(from, channel, service, gen, acked);
         return;
     }
     bool known = channel != NULL;
@@ -238,7 +287,25 @@ static void s_plain_event(const struct from *from, enum event_kind kind, const c
         return;
     }
     const struct event event = {kind, verb, seq, from->record, 3};
-    s_event(from, channel, &event);
+    if (channel->carrier)
+        session_carrier_event(core, channel, &event);
+    else
+        s_event(from, channel, &event);
+}
+
+static void s_lost(const struct from *from)
+{
+    s_plain_event(from, EVENT_MISSED, "LOST");
+}
+
+static void s_attached(const struct from *from)
+{
+    s_plain_event(from, EVENT_PRESENCE, "ATTACHED");
+}
+
+static void s_detached(const struct from *from)
+{
+    s_plain_event(from, EVENT_PRESENCE, "DETACHED");
 }
 
 static void s_text(const struct from *from)
@@ -290,7 +357,7 @@ static void s_synced(const struct from *from)
 {
     struct edge *edge = from->edge;
     struct link *at = list_first(&edge->channels), *next;
-    edge->synced = true;
+    edge->synced = edge->known = true;
     for (; at; at = next) {
         next = list_after(&edge->channels, at);
         struct channel *channel = list_item(at, struct channel, of_edge);
@@ -302,6 +369,28 @@ static void s_synced(const struct from *from)
     struct link held;
     hold_take(edge, &held);
     hold_release(from->core, &held);
+}
+
+/* SESS sid att service worker up position as= older=1 label= */
+static void s_sess(const struct from *from)
+{
+    const struct announcement announced = {from->core, from->edge, from->record, 7};
+    struct wire_text name = s_token(from->record, 3);
+    struct service *service =
+        service_name_is_valid(name) ? dispatch_get_service(from->core, name) : NULL;
+    if (!service || !session_announced(&announced, service))
+        core_dropped(from->core, CORE_DROP_VALUE);
+}
+
+/* SEEN channel position */
+static void s_seen(const struct from *from)
+{
+    bool gone;
+    struct channel *channel = s_find(from, &gone);
+    if (channel && channel->carrier)
+        session_seen(from->core, channel, s_token(from->record, 2));
+    else
+        core_dropped(from->core, CORE_DROP_CHANNEL);
 }
 
 static void s_tsub(const struct from *from)
@@ -392,7 +481,32 @@ static const struct verb {
     {"ENTER", 3, s_enter, false},     {"EXIT", 3, s_exit, false},
     {"PRESENT", 1, s_present, false}, {"PUB", 2, s_pub, false},
     {"GET", 2, s_get, false},         {"BYE", 1, s_bye, false},
+    {"SEEN", 3, s_seen, true},        {"SESS", 7, s_sess, false},
 };
+
+/* What only the edge of sessions says. */
+static const struct verb s_own_verbs[] = {
+    {"LOST", 4, s_lost, false},
+    {"ATTACHED", 4, s_attached, false},
+    {"DETACHED", 4, s_detached, false},
+};
+
+static bool s_take_of(const struct from *from, const struct verb *verbs, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        if (wire_is(from->record->token[0], verbs[at].name)) {
+            verbs[at].take(from);
+            return true;
+        }
+    return false;
+}
+
+void from_edge_own(struct core *core, struct edge *edge, const struct wire_record *record)
+{
+    const struct from from = {core, edge, record};
+    if (!s_take_of(&from, s_verbs, sizeof s_verbs / sizeof *s_verbs))
+        (void)s_take_of(&from, s_own_verbs, sizeof s_own_verbs / sizeof *s_own_verbs);
+}
 
 static void s_take(const struct from *from)
 {

@@ -82,11 +82,38 @@ static void s_keep(struct edge *edge, const struct request *request, struct blob
     edge->held_bytes += frame->size;
 }
 
+/* Is there a session among the channels that an edge may still announce?  Once something
+ * waits for such a one, what comes after it does too. */
+static bool s_waits_for_session(const struct request *request)
+{
+    const struct core *core = request->core;
+    struct wire_text list = request->record->token[1];
+    if (core->sessions.grown)
+        return false;
+    for (bool more = true; more;) {
+        struct wire_text id = answer_first(list);
+        if (session_id_is_valid(id) &&
+            (core->sessions.edge->held_count > 0 ||
+             (!channel_find(&core->channels, id) && session_may_come(core, id))))
+            return true;
+        more = id.size < list.size;
+        list.data += id.size + more;
+        list.size -= id.size + more;
+    }
+    return false;
+}
+
+/* The edge whose announcements the command has to wait for; NULL: none. */
+static struct edge *s_awaited(const struct request *request)
+{
+    if (s_waits_for_session(request))
+        return request->core->sessions.edge;
+    return authority_has_every_service(request->from->authority) ? NULL : s_edge(request);
+}
+
 bool hold_request(const struct request *request)
 {
-    if (authority_has_every_service(request->from->authority))
-        return false;
-    struct edge *edge = s_edge(request);
+    struct edge *edge = s_awaited(request);
     if (!edge)
         return false;
     struct blob *frame =

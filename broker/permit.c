@@ -73,7 +73,7 @@ static bool s_question(const struct request *request)
 {
     const struct wire_record *record = request->record;
     bool of = record->count > 2;
-    if (of && wire_is(record->token[1], "info"))
+    if (of && (wire_is(record->token[1], "info") || wire_is(record->token[1], "session")))
         return permit_channel(request->core, request->from->authority,
                               record->token[2]) ||
                s_deny(request, record->token[2],
@@ -110,6 +110,8 @@ bool permit_request(const struct request *request, enum permit need)
 struct edge *permit_target(struct core *core, const struct authority *authority,
                            struct wire_text channel)
 {
+    if (session_id_is_valid(channel))
+        return channel_find(&core->channels, channel) ? core->sessions.edge : NULL;
     if (authority_has_every_service(authority))
         return edge_life_expect(core, channel);
     return channel_find(&core->channels, channel) ? edge_of_channel(&core->edges, channel)

@@ -10,7 +10,7 @@ void command_sub(struct request *request)
 {
     struct core *core = request->core;
     struct wire_text channel = request->record->token[1];
-    struct edge *edge = channel_id_is_valid(channel)
+    struct edge *edge = channel_id_is_valid(channel) && !session_id_is_valid(channel)
                             ? permit_target(core, request->from->authority, channel)
                             : NULL;
     if (!topic_name_is_valid(request->record->token[2])) {
@@ -33,6 +33,13 @@ void command_sub(struct request *request)
         interest->since_c = c;
     else if (interest->since_c == 0 && !interest->top_due)
         interest_destroy(&core->topics, &interest);
+}
+
+void publish_want(struct core *core, struct edge *edge, struct wire_text name, uint64_t c)
+{
+    struct topic *topic = topic_get(&core->topics, name);
+    if (topic)
+        interest_get(topic, edge)->since_c = c;
 }
 
 void command_unsub(struct request *request)

@@ -70,7 +70,7 @@ static json_t *s_worker(const struct member *member)
 static void s_channel(const struct request *request, struct wire_text id)
 {
     const struct channel *channel = channel_find(&request->core->channels, id);
-    if (!channel) {
+    if (!channel || channel->carrier) {
         answer_error_always(request, id, "gone", "no such channel");
         return;
     }
@@ -128,7 +128,8 @@ static void s_list(const struct request *request, struct wire_text name)
     }
     s_add_channels(ids, &service->unbound, limit);
     json_object_set_new(value, "service", json_string(service->name));
-    json_object_set_new(value, "count", s_number(service->channel_count));
+    json_object_set_new(value, "count",
+                        s_number(service->channel_count - service->carrier_count));
     json_object_set_new(value, "workers", workers);
     json_object_set_new(value, "channels", ids);
     s_info(request, name, value);
@@ -172,6 +173,8 @@ void query_get(struct request *request)
         s_stats(request);
     else if (wire_is(what, "info") && of.data)
         s_channel(request, of);
+    else if (wire_is(what, "session") && of.data)
+        session_describe(request, of);
     else if (wire_is(what, "list") && of.data)
         s_list(request, of);
     else if (wire_is(what, "presence") && of.data)
@@ -186,6 +189,12 @@ void query_get(struct request *request)
 /* Is this channel's edge one that is still expected to announce it? */
 static bool s_may_come(struct core *core, struct wire_text id)
 {
+    if (session_id_is_valid(id)) {
+        if (session_may_come(core, id))
+            return true;
+        fence_add(&core->fence, id.data, id.size, core->now_ms + CORE_FENCE_MS);
+        return false;
+    }
     const struct edge *edge = edge_of_channel(&core->edges, id);
     const char *dot = memrchr(id.data, '.', id.size);
     if (edge)
@@ -202,6 +211,8 @@ static bool s_may_come(struct core *core, struct wire_text id)
 static const char *s_check(struct core *core, uint64_t peer, struct wire_text id)
 {
     const struct channel *channel = channel_find(&core->channels, id);
+    if (channel && channel->carrier)
+        channel = NULL;
     if (channel ? channel->finished : fence_has(&core->told, id.data, id.size))
         return channel && !channel->shared ? "CLOSE" : "MOVED";
     if (!channel)

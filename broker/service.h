@@ -18,6 +18,8 @@ struct service {
     struct link unbound;  // channels that wait, oldest first
     size_t channel_count; // all channels of the service
     size_t live;          // those of them that are LIVE
+    size_t carrier_count; // those of them that are carriers of sessions
+    size_t curious;       // members that want ATTACHED and DETACHED
     size_t active;        // members that are not leaving
     int64_t used_ms;      // when it last had a channel or a member
     char name[SERVICE_NAME_MAX + 1];

@@ -1,5 +1,6 @@
 #include "broker/worker.h"
 
+#include "broker/service.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -134,6 +135,13 @@ struct member *member_new(struct worker *worker, struct service *service,
     return self;
 }
 
+void member_set_curious(struct member *self, bool curious)
+{
+    self->service->curious += curious;
+    self->service->curious -= self->curious;
+    self->curious = curious;
+}
+
 void member_destroy(struct member **self_p)
 {
     struct member *self = *self_p;
@@ -142,6 +150,7 @@ void member_destroy(struct member **self_p)
     self->worker->member_count--;
     list_remove(&self->of_worker);
     list_remove(&self->of_service);
+    member_set_curious(self, false);
     free(self);
 }
 

@@ -28,6 +28,7 @@ struct member {
     struct link channels; // bound to it
     bool leaving;         // takes no new ones
     bool pressure;        // wants SLOW and DRAINED
+    bool curious;         // wants ATTACHED and DETACHED
 };
 
 /* A name that outlives the process of its holder. */
@@ -87,6 +88,8 @@ uint64_t worker_tag_number(const struct worker *self, struct wire_text tag);
 struct member *worker_member(const struct worker *self, const struct service *service);
 struct member *member_new(struct worker *worker, struct service *service,
                           struct link *of_service);
+/* It wants to hear of carriers, or not. */
+void member_set_curious(struct member *self, bool curious);
 /* Its channels must be gone. */
 void member_destroy(struct member **self_p);
 

@@ -74,8 +74,8 @@ static void s_to_tap(void *context, const char *topic, const struct wire_header 
         abort();
 }
 
-/* %c: a channel of one of two edges, %n: a small number, %t: a tag, %s: a service, %r:
- * raw bytes. */
+/* %c: a channel of one of two edges, %i: a session, %n: a small number, %t: a tag, %s: a
+ * service, %r: raw bytes. */
 static const char *const s_edge_lines[] = {
     "HELLO e1 0123456789abcdef %b %n proto=RW/1",
     "HELLO e2 0123456789abcdef %b %n proto=RW/1",
@@ -102,6 +102,17 @@ static const char *const s_edge_lines[] = {
     "OK %n",
     "ERR %n gone\nno",
     "BYE",
+    "OPEN %c 1 %s %n sid=%i mode=new as=a ws=1\n{\"carrier\":\"ws\"}",
+    "OPEN %c 1 %s %n sid=%i mode=join as=a ws=1 cursor=000000000000002a:%n\n{}",
+    "OPEN %c 1 %s %n sid=%i mode=post as=a\n{}",
+    "OPEN %c 1 %s %n sid=%i mode=%n as=b\n{}",
+    "ADOPT %c %n %s w%n %n sid=%i mode=join as=a att=%n ws=1\n{}",
+    "SESS %i %n %s w%n %n 000000000000002a:%n as=a older=1\nt/%n "
+    "000000000000002a:%n\n\n{}",
+    "SESS %i %n %s - %n 000000000000002b:%n as=a\n",
+    "TEXT %c %n n=%n\nhello",
+    "CLOSE %c %n 1000 end=1\n",
+    "SEEN %c 000000000000002a:%n",
     "%r",
 };
 
@@ -134,6 +145,16 @@ static const char *const s_app_lines[] = {
     "GET info %c",
     "GET list %s limit=%n",
     "CHECK %c %c id=%n",
+    "JOIN %s sessions=1 window=%n",
+    "SEND %i id=0123456789abcdef.%n want=received\nhello",
+    "SEND %i,%c,%i id=%n close=1\nhello",
+    "SEND %i bin=1\nhello",
+    "CLOSE %i 1000 id=%n\nbye",
+    "SUB %i t/%n since=000000000000002a:%n",
+    "UNSUB %i t/%n",
+    "LABEL %i ann",
+    "GET session %i",
+    "CHECK %i",
     "%r",
 };
 
@@ -144,6 +165,9 @@ static size_t s_fill(struct script *self, char what, char *out, size_t room)
     case 'c':
         return (size_t)snprintf(out, room, "e%u.0123456789abcdef.%x", 1 + byte % 2,
                                 byte / 2 % 8);
+    case 'i':
+        return (size_t)snprintf(out, room, "session.0123456789abcdef.000000000000000%u",
+                                byte % 4);
     case 'n':
         return (size_t)snprintf(out, room, "%u", byte % 16);
     case 's':
@@ -276,6 +300,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .watch_lease_ms = 60000,
                                            .cast_lines = 4,
                                            .cast_channels = 4,
+                                           .sessions = 4,
+                                           .session_grace_ms = 20000,
+                                           .session_ring_age_ms = 10000,
+                                           .session_ring_bytes = 1024,
+                                           .session_rings_bytes = 2048,
+                                           .born_ms = 1,
                                            .boot = 42};
     const struct output output = {&script, s_to_edge, s_to_app, s_to_tap};
     script.core = core_new(&settings, &output, script.now_ms);

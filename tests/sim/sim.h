@@ -25,6 +25,7 @@ enum {
     SIM_LEASE_MS = 5000,
     SIM_ACK_MS = 30000,
     SIM_ORPHAN_MS = 60000,
+    SIM_GRACE_MS = 20000,
 };
 
 struct sim_message {

@@ -281,6 +281,12 @@ void sim_start_broker(struct sim *self)
         .watch_lease_ms = 60000,
         .cast_lines = 100,
         .cast_channels = 1000,
+        .sessions = 1000,
+        .session_grace_ms = SIM_GRACE_MS,
+        .session_ring_age_ms = 60000,
+        .session_ring_bytes = 65536,
+        .session_rings_bytes = 1 << 20,
+        .born_ms = self->now_ms,
         .boot = (uint64_t)sim_draw(self, UINT32_MAX) << 32 | sim_draw(self, UINT32_MAX),
     };
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};

@@ -110,6 +110,12 @@ static inline struct core_settings rig_settings(void)
                                   .watch_lease_ms = 60000,
                                   .cast_lines = 100,
                                   .cast_channels = 100,
+                                  .sessions = 1000,
+                                  .session_grace_ms = 30000,
+                                  .session_ring_age_ms = 60000,
+                                  .session_ring_bytes = 65536,
+                                  .session_rings_bytes = 1 << 20,
+                                  .born_ms = 1,
                                   .boot = 0xAA};
 }
 

@@ -1,0 +1,331 @@
+/* The life of sessions: their grace, their ends, and what edges bring back after the
+ * broker has started anew. */
+#include "broker/session_core.h"
+
+#include "broker/session_meta.h"
+#include "common/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIFE_SHIFT = 12,        // events of a session in a millisecond
+    LIFE_RING = 1 << 30,    // the ring of our own edge is emptied at once
+    LIFE_FENCE_MS = 120000, // an ended session does not come back
+};
+
+void session_start(struct core *core)
+{
+    struct sessions *sessions = &core->sessions;
+    const struct core_settings *settings = &core->settings;
+    sessions_init(sessions);
+    session_rings_init(&sessions->rings, settings->session_ring_bytes,
+                       settings->session_rings_bytes, settings->session_ring_age_ms);
+    sessions->edge = edge_new_apart("session");
+    command_ring_init(&sessions->edge->ring, LIFE_RING, LIFE_RING);
+    sessions->edge->synced = true;
+}
+
+static void s_free(struct core *core, struct session *session)
+{
+    struct link *first;
+    session_refuse_receipts(core, session);
+    while ((first = list_first(&session->carriers)))
+        session_drop(core, list_item(first, struct carrier, of_session), "ended");
+    if (session->current)
+        core->sessions.attached--;
+    session_destroy(&core->sessions, &session);
+}
+
+void session_stop(struct core *core)
+{
+    struct sessions *sessions = &core->sessions;
+    struct link *own, *due, held;
+    while ((own = list_first(&sessions->edge->channels)))
+        dispatch_forget(core, list_item(own, struct channel, of_edge));
+    for (struct table_entry *first; (first = sessions->by_id.first);)
+        s_free(core, table_item(first, struct session, by_id));
+    hold_take(sessions->edge, &held);
+    hold_release(core, &held);
+    while ((due = list_first(&sessions->due)) || (due = list_first(&sessions->stuck)))
+        list_remove(due);
+    assert(list_is_empty(&sessions->forgets));
+    edge_destroy(&sessions->edge);
+}
+
+bool session_may_come(const struct core *core, struct wire_text id)
+{
+    return session_is_early(core) && !fence_has(&core->fence, id.data, id.size);
+}
+
+bool session_is_early(const struct core *core)
+{
+    return core->now_ms < core->started_ms + core->settings.edge_lease_ms;
+}
+
+uint64_t session_first_number(const struct core *core)
+{
+    return (uint64_t)core->settings.born_ms << LIFE_SHIFT;
+}
+
+const char *session_closed_words(const struct session *session)
+{
+    const char *status = session->closing ? session->closing : "";
+    bool failed = strcmp(status, "500") == 0 || strcmp(status, "1011") == 0;
+    return failed ? "0 cause=app-error" : "0 cause=server";
+}
+
+void session_set_holder(struct core *core, struct session *session, struct edge *edge)
+{
+    if (session->holder == edge)
+        return;
+    if (session->holder)
+        session_forget_copy(core, session->holder, answer_key(session->id));
+    list_remove(&session->of_holder);
+    session->holder = edge;
+    if (edge)
+        list_append(&edge->sessions, &session->of_holder);
+}
+
+void session_edge_lost(struct core *core, struct edge *edge)
+{
+    struct link *first;
+    session_forget_forgets(core, edge);
+    while ((first = list_first(&edge->sessions))) {
+        list_remove(first);
+        list_item(first, struct session, of_holder)->holder = NULL;
+    }
+}
+
+void session_detach(struct core *core, struct session *session)
+{
+    session->until_ms = core->now_ms + core->settings.session_grace_ms;
+    list_remove(&session->place);
+    list_append(&core->sessions.away, &session->place);
+    session_tell_presence(core, session);
+}
+
+void session_end(struct core *core, struct session *session, const char *words)
+{
+    if (session->state == SESSION_ENDED)
+        return;
+    session->state = SESSION_ENDED;
+    session->until_ms = core->now_ms;
+    list_remove(&session->place);
+    list_append(&core->sessions.ended, &session->place);
+    core->sessions.ended_count++;
+    if (session->current)
+        session_drop(core, session->current, "ended");
+    session_refuse_receipts(core, session);
+    session_ring_clear(&session->ring);
+    if (core->now_ms < core->started_ms + LIFE_FENCE_MS)
+        fence_add(&core->fence, session->id, SESSION_ID_SIZE,
+                  core->now_ms + LIFE_FENCE_MS);
+    core->stats.sessions_ended++;
+    session_say(core, session, SESSION_SAYS_CLOSE, words, (struct wire_text){"", 0});
+}
+
+void session_over(struct core *core, struct wire_text id)
+{
+    struct session *session = session_find(&core->sessions, id);
+    if (!session)
+        return;
+    session_set_holder(core, session, NULL);
+    s_free(core, session);
+}
+
+/* ---- After a restart of the broker ---- */
+
+/* Lines "topic position" up to an empty one; returns what follows. */
+static struct wire_text s_read_topics(struct session *session, struct wire_text lines)
+{
+    while (lines.size > 0) {
+        const char *end = memchr(lines.data, '\n', lines.size);
+        size_t size = end ? (size_t)(end - lines.data) : lines.size;
+        const char *space = memchr(lines.data, ' ', size);
+        struct wire_text line = {lines.data, size};
+        lines.data += size + (end != NULL);
+        lines.size -= size + (end != NULL);
+        if (line.size == 0)
+            break;
+        if (!space)
+            continue;
+        struct wire_text name = {line.data, (size_t)(space - line.data)};
+        struct wire_text position = {space + 1, line.size - name.size - 1};
+        if (topic_name_is_valid(name) && position.size <= POSITION_MAX)
+            (void)session_topic_get(session, name, position);
+    }
+    return lines;
+}
+
+/* It goes on under numbers that no earlier life of the broker gave out. */
+static void s_revive(const struct announcement *from, struct session *session,
+                     struct service *service)
+{
+    struct core *core = from->core;
+    const struct wire_record *record = from->record;
+    struct wire_text worker = record->token[4];
+    list_remove(&session->place);
+    session->state = SESSION_OPEN;
+    session->service = service;
+    session->last = session->acked = session_first_number(core);
+    session->told_attached = true; // whatever workers were told: they hear what is new
+    session->ring.lost = core->topics.position; // all that was in it
+    if (!wire_is(worker, "-"))
+        session_set(&session->worker, worker);
+    session_set(&session->as, wire_option(record, from->options, "as"));
+    struct wire_text meta = s_read_topics(session, payload_of(record));
+    session_set_meta(session, meta.size > 0 ? meta : payload_none());
+    session_meta_shorten(&session->meta);
+    session_go_on(core, session);
+    session->channel = channel_find(&core->channels, answer_key(session->id));
+    core->sessions.found = true;
+    core->stats.sessions_revived++;
+    session_detach(core, session);
+}
+
+/* What the announcement says counts if it is the newest. */
+static void s_learn(const struct announcement *from, struct session *session,
+                    uint64_t att, uint64_t up)
+{
+    struct core *core = from->core;
+    struct wire_text position = from->record->token[6];
+    uint64_t number;
+    if (up > session->taken)
+        session->taken = up;
+    if (up > session->up)
+        session->up = up;
+    if (att < session->att && session->holder != from->edge) {
+        session_forget_copy(core, from->edge, answer_key(session->id));
+        return;
+    }
+    if (att > session->att) {
+        session->att = att;
+        memcpy(session->position, position.data, position.size);
+        session->position[position.size] = 0;
+        if (position_read(position, core_epoch(core), &number) == 0 &&
+            number <= core->topics.position)
+            session->seen = number;
+        if (wire_is(wire_option(from->record, from->options, "older"), "1") &&
+            session_is_early(core))
+            session->hold_until_ms = core->started_ms + core->settings.edge_lease_ms;
+    }
+    session_set_holder(core, session, from->edge);
+}
+
+/* SESS sid att service worker up position as= older=1 label= */
+bool session_announced(const struct announcement *from, struct service *service)
+{
+    struct core *core = from->core;
+    const struct wire_record *record = from->record;
+    struct wire_text as = wire_option(record, from->options, "as");
+    struct wire_text label = wire_option(record, from->options, "label");
+    uint64_t att, up;
+    if (!session_id_is_valid(record->token[1]) || wire_u64(record->token[2], &att) < 0 ||
+        wire_u64(record->token[5], &up) < 0 || record->token[6].size > POSITION_MAX ||
+        record->token[4].size > WORKER_NAME_MAX || as.size < 1 ||
+        as.size > SESSION_AS_MAX)
+        return false;
+    struct session *session = session_find(&core->sessions, record->token[1]);
+    bool known = session && session->state != SESSION_EXPECTED;
+    if (!known && (from->edge->known ||
+                   (!session && core->sessions.count >= core->settings.sessions) ||
+                   fence_has(&core->fence, record->token[1].data, SESSION_ID_SIZE))) {
+        session_forget_copy(core, from->edge, record->token[1]);
+        return true;
+    }
+    if (known && session->state == SESSION_ENDED)
+        return true; // FORGET follows
+    if (!session)
+        session = session_new(&core->sessions, record->token[1]);
+    if (!known)
+        s_revive(from, session, service);
+    if (!known && label.data && label_is_valid(label))
+        label_set(&core->labels, session->channel, label);
+    s_learn(from, session, att, up);
+    if (!known)
+        session_admit_waiting(core, session);
+    return true;
+}
+
+/* ---- Time ---- */
+
+static struct session *s_first(const struct link *list)
+{
+    struct link *first = list_first(list);
+    return first ? list_item(first, struct session, place) : NULL;
+}
+
+/* Nobody has announced them: who waits for them is told. */
+static void s_give_up_expected(struct core *core)
+{
+    for (struct session *session; (session = s_first(&core->sessions.expected));) {
+        struct link *first;
+        while ((first = list_first(&session->carriers)))
+            session_drop(core, list_item(first, struct carrier, of_session), "unknown");
+        s_free(core, session);
+    }
+}
+
+static void s_wake_all(struct core *core)
+{
+    for (struct table_entry *at = core->sessions.by_id.first; at; at = table_after(at)) {
+        struct session *session = table_item(at, struct session, by_id);
+        if (session->state != SESSION_EXPECTED)
+            session_wake(core, session);
+    }
+}
+
+/* Nobody fetches its CLOSE. */
+static void s_forget_channel(struct core *core, struct channel *channel)
+{
+    struct member *member = channel->member;
+    dispatch_forget(core, channel);
+    if (member)
+        dispatch_left(core, member);
+}
+
+void session_tick(struct core *core)
+{
+    struct sessions *sessions = &core->sessions;
+    struct session *session;
+    if (!session_is_early(core) && !sessions->grown) {
+        struct link held;
+        sessions->grown = true;
+        s_give_up_expected(core);
+        s_wake_all(core);
+        hold_take(sessions->edge, &held);
+        hold_release(core, &held);
+    }
+    while ((session = s_first(&sessions->away)) && session->until_ms <= core->now_ms)
+        session_end(core, session,
+                    session->state == SESSION_CLOSING ? session_closed_words(session)
+                                                      : "1006 cause=timeout");
+    while ((session = s_first(&sessions->ended)) &&
+           (session->until_ms + CORE_CLOSE_MS < core->now_ms ||
+            core->sessions.ended_count > core->settings.closes))
+        s_forget_channel(core, session->channel);
+    session_rings_expire(&sessions->rings, core->now_ms);
+    session_settle(core);
+}
+
+void session_settle(struct core *core)
+{
+    session_run(core);
+    session_pay(core);
+}
+
+void session_turn(struct core *core)
+{
+    struct sessions *sessions = &core->sessions;
+    if (sessions->found) {
+        struct link held;
+        sessions->found = false;
+        hold_take(sessions->edge, &held);
+        hold_release(core, &held);
+    }
+    (void)dispatch_pass_acks(core, sessions->edge);
+    session_settle(core);
+    session_pay_stuck(core);
+}

@@ -1,0 +1,581 @@
+/* Sessions in the core: one client over several carriers and edges. */
+#include "tests/unit/core_rig.h"
+
+#define S1     "session.0f1e2d3c4b5a6978.8796a5b4c3d2e1f0"
+#define POS(n) BOOT ":" n
+
+static void s_open(struct rig *rig)
+{
+    rig_edge(rig, 8,
+             "OPEN " CH("1") " 1 chat 1 sid=" S1
+                             " mode=new as=r ws=1\n{\"carrier\":\"ws\"}");
+}
+
+static struct rig *s_rig(void)
+{
+    struct rig *rig = rig_new();
+    rig_join_edge(rig, 1);
+    rig_join_edge(rig, 2);
+    rig_app(rig, 1, "JOIN chat id=j");
+    rig_turn(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+static void s_ack(struct rig *rig)
+{
+    rig_tagged(rig, 1, "ACK", rig->tag);
+    rig_turn(rig);
+}
+
+/* A session with a WebSocket on edge e1, whose OPEN is processed. */
+static struct rig *s_opened(void)
+{
+    struct rig *rig = s_rig();
+    s_open(rig);
+    rig_expect(rig, "app 1 OPEN " S1 " 1 *");
+    s_ack(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+/* Both edges and the worker live on. */
+static void s_wait(struct rig *rig, int seconds)
+{
+    for (; seconds > 0; seconds--) {
+        rig_app(rig, 1, "JOIN chat");
+        rig_wait(rig, 1, "12");
+    }
+}
+
+START_TEST(the_open_of_a_carrier_is_acknowledged_when_a_worker_has_that_of_the_session)
+{
+    struct rig *rig = s_rig();
+    s_open(rig);
+    rig_expect(rig, "app 1 OPEN " S1 " 1 *");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 ACK *");
+    s_ack(rig);
+    rig_expect(rig, "edge 8 BIND * " CH("1") " " S1 " * 0 " POS("0") " grace=30000|");
+    rig_expect(rig, "edge 8 ACK * -|" CH("1") " 1|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_message_is_acknowledged_end_to_end)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nhello");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=" CH("1") ":2|hello");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 ACK *");
+    s_ack(rig);
+    rig_expect(rig, "edge 8 ACK * -|" CH("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_newer_carrier_wins_and_the_older_one_is_dropped)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_expect(rig, "edge 8 DROP * " CH("1") " superseded");
+    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " *");
+    rig_expect_no(rig, "app *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(what_the_older_carrier_still_has_goes_first)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect_no(rig, "app *");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=" CH("1") ":2|first");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 4409\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect(rig, "app 1 TEXT " S1 " 3 * o=" CH2("1") ":2|second");
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_carrier_that_ends_begins_the_grace_and_the_end_of_it_is_the_close)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1001 cause=client\n");
+    rig_turn(rig);
+    rig_expect(rig, "edge 8 ACK * -|" CH("1") " 2|");
+    s_wait(rig, 29);
+    rig_expect_no(rig, "app 1 CLOSE *");
+    s_wait(rig, 2);
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 1006 cause=timeout|");
+    rig_expect_no(rig, "edge 8 FORGET *");
+    s_ack(rig);
+    rig_turn(rig);
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " unknown");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_client_that_comes_back_in_time_goes_on)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1001\n");
+    s_wait(rig, 20);
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    s_wait(rig, 40);
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nagain");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 *|again");
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(the_client_ends_the_session_with_1000_or_end)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1000 cause=client\n");
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 1000 cause=client|");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 ACK *");
+    s_ack(rig);
+    rig_expect(rig, "edge 8 ACK * -|" CH("1") " 2|");
+    rig_destroy(rig);
+
+    rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 0 end=1\n");
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 1000 cause=client|");
+    rig_expect(rig, "edge 8 DROP * " CH("1") " ended");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(another_client_is_refused)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=other\n{}");
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " identity");
+    rig_expect_no(rig, "edge 8 *");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 0\n");
+    rig_turn(rig);
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_post_is_a_message_and_acknowledged_when_it_is_processed)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_turn(rig);
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 1|");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=1\nhello");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=1|hello");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 9 ACK *");
+    s_ack(rig);
+    rig_expect(rig, "edge 8 UP * " CH("1") " 1");
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_repetition_with_n_is_acknowledged_with_the_first_and_not_passed_on)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=1\nhello");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=1|hello");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2 n=1\nhello");
+    rig_expect_no(rig, "app 1 TEXT *");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 ACK *");
+    s_ack(rig);
+    rig_expect(rig, "edge 8 ACK * -|" CH("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_post_with_a_higher_n_waits_for_its_turn)
+{
+    struct rig *rig = s_opened();
+    s_wait(rig, 6); // edges have had their time
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=2\nsecond");
+    rig_expect_no(rig, "app 1 TEXT *");
+    rig_edge(rig, 9, "OPEN " CH2("2") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("2") " 2 n=1\nfirst");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=1|first");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=2\nsecond");
+    rig_expect(rig, "app 1 TEXT " S1 " 3 * o=2|second");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_websocket_that_goes_on_beyond_the_next_n_has_given_up_what_is_missing)
+{
+    struct rig *rig = s_opened();
+    s_wait(rig, 6);
+    rig_edge(rig, 8, "TEXT " CH("1") " 2 n=3\nthird");
+    rig_expect(rig, "app 1 LOST " S1 " 2 * skipped");
+    rig_expect(rig, "app 1 TEXT " S1 " 3 * o=3|third");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_post_beyond_what_a_session_holds_is_refused)
+{
+    struct rig *rig = s_opened();
+    char record[200];
+    for (int at = 2; at < 66; at++) {
+        snprintf(record, sizeof record, "TEXT " CH("1") " %d\nhello", at);
+        rig_edge(rig, 8, record);
+    }
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nhello");
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " full");
+    rig_edge(rig, 8, "TEXT " CH("1") " 66\nhello");
+    rig_expect_no(rig, "edge 8 DROP *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_worker_is_told_that_messages_may_be_lost_with_an_edge)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "BYE");
+    rig_expect(rig, "app 1 LOST " S1 " 2 * edge-lost");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND *");
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_client_that_counts_loses_nothing_with_an_edge)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "TEXT " CH("1") " 2 n=1\none");
+    rig_expect(rig, "app 1 TEXT *");
+    rig_edge(rig, 8, "BYE");
+    rig_expect_no(rig, "app 1 LOST *");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=1\none");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 3 n=2\ntwo");
+    rig_expect(rig, "app 1 TEXT " S1 " 3 * o=2|two");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(what_a_dead_worker_had_goes_to_the_next_one_in_order)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\none");
+    rig_edge(rig, 8, "TEXT " CH("1") " 3\ntwo");
+    rig_app(rig, 2, "JOIN chat id=j");
+    rig->broken |= 1 << 1;
+    s_wait(rig, 1);
+    rig_expect(rig, "app 2 ADOPT " S1 " 1 *");
+    rig_expect(rig, "app 2 TEXT " S1 " 2 *try=2|one");
+    rig_expect(rig, "app 2 TEXT " S1 " 3 *try=2|two");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_send_has_a_position_and_is_answered_when_it_is_in_the_ring)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SEND " S1 " id=7 bin=1\nhello");
+    rig_expect(rig, "edge 8 SEND * " CH("1") " pos=" POS("1") " bin=1|hello");
+    rig_expect(rig, "app 1 OK " S1 " - 7 pos=" POS("1"));
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_receipt_is_answered_when_the_client_has_seen_it)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SEND " S1 " id=7 want=received\nhello");
+    rig_expect(rig, "edge 8 SEND *");
+    rig_expect_no(rig, "app 1 OK *");
+    rig_edge(rig, 8, "SEEN " CH("1") " " POS("1"));
+    rig_expect(rig, "app 1 OK " S1 " - 7 pos=" POS("1"));
+    rig_app(rig, 1, "SEND " S1 " id=8 want=received\nhello");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1000\n");
+    rig_expect(rig, "app 1 ERR " S1 " - 8 gone|*");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(what_a_session_cannot_do_is_refused)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SEND " S1 " id=1 status=200\n\nhello");
+    rig_expect(rig, "app 1 ERR " S1 " - 1 unsupported|*");
+    rig_app(rig, 1, "SEND " S1 " id=2 want=written\nhello");
+    rig_expect(rig, "app 1 ERR " S1 " - 2 unsupported|*");
+    rig_app(rig, 1, "ACCEPT " S1 " id=3");
+    rig_expect(rig, "app 1 ERR " S1 " - 3 unsupported|*");
+    rig_expect_no(rig, "edge *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(the_application_closes_and_the_carrier_gets_what_was_sent_before)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SEND " S1 "\nlast words");
+    rig_app(rig, 1, "CLOSE " S1 " 4001 id=9\nbye");
+    rig_expect(rig, "edge 8 SEND *|last words");
+    rig_expect(rig, "edge 8 CLOSE * " CH("1") " 4001|bye");
+    rig_app(rig, 1, "SEND " S1 " id=10\nlate");
+    rig_expect(rig, "app 1 ERR " S1 " - 10 gone|*");
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 0 cause=server\n");
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 0 cause=server|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_client_that_is_away_may_fetch_the_rest_of_a_closed_session)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1001\n");
+    rig_app(rig, 1, "SEND " S1 " close=4001\nlast words");
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " ended");
+    rig_edge(rig, 9, "OPEN " CH2("2") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND *");
+    rig_expect_no(rig, "edge 9 CLOSE *"); // not before it was repeated
+    s_wait(rig, 5);
+    rig_edge(rig, 9, "CLOSE " CH2("2") " 2 1001\n");
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 0 cause=server|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_closed_session_without_client_and_rest_ends_at_once)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1001\n");
+    rig_app(rig, 1, "CLOSE " S1 " 1011");
+    rig_expect(rig, "app 1 CLOSE " S1 " 2 * 0 cause=app-error|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_subscription_goes_with_the_session_from_edge_to_edge)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "PUB rooms/1\nzero");
+    rig_app(rig, 1, "SUB " S1 " rooms/1 id=1");
+    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("1"));
+    rig_expect(rig, "app 1 OK " S1 " - 1");
+    rig_app(rig, 1, "PUB rooms/1\none");
+    rig_expect(rig, "edge 8 PUB * rooms/1 *|one");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND *|rooms/1 " POS("1") "|");
+    rig_app(rig, 1, "PUB rooms/1\ntwo");
+    rig_expect(rig, "edge 9 PUB * rooms/1 *|two");
+    rig_app(rig, 1, "UNSUB " S1 " rooms/1");
+    rig_expect(rig, "edge 9 UNSUB * " CH2("1") " rooms/1");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(workers_that_ask_hear_of_carriers)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "JOIN chat sessions=1");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1001\n");
+    rig_expect(rig, "app 1 DETACHED " S1 " 2 * " CH("1"));
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "app 1 ATTACHED " S1 " 3 * " CH2("1"));
+    rig_destroy(rig);
+}
+END_TEST
+
+/* ---- After a restart of the broker ---- */
+
+static struct rig *s_restarted(void)
+{
+    struct rig *rig = rig_new();
+    rig_app(rig, 1, "JOIN chat name=w1");
+    rig_edge(rig, 8, "HELLO e1 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_edge(rig, 9, "HELLO e2 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_turn(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+START_TEST(an_edge_brings_a_session_back)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 8,
+             "SESS " S1 " 3 chat w1 7 1111111111111111:5 as=r\nrooms/1 "
+             "1111111111111111:2\n\n{\"carrier\":\"ws\"}");
+    rig_expect(rig, "app 1 ADOPT " S1 " 4096 *");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 4 chat w1 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_expect(rig, "edge 8 BIND * " CH(
+                        "1") " " S1 " 3 7 1111111111111111:5 *worker=w1*|rooms/1 *");
+    rig_edge(rig, 8, "TEXT " CH("1") " 5 n=8\nhello");
+    rig_expect(rig, "app 1 TEXT " S1 " 4097 * o=8|hello");
+    rig_edge(rig, 8, "SYNCED");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 40);
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_join_waits_for_the_edge_that_knows_its_session)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect_no(rig, "edge 9 DROP *");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=0");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " 4096 7 *");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 4 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_expect(rig, "edge 8 DROP * " CH("1") " superseded");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_join_of_a_session_that_nobody_knows_is_told_so_in_time)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 4);
+    rig_expect_no(rig, "edge 9 DROP *");
+    s_wait(rig, 2);
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " unknown");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 4410\n");
+    rig_turn(rig);
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(commands_for_a_session_wait_for_the_edge_that_knows_it)
+{
+    struct rig *rig = s_restarted();
+    rig_app(rig, 2, "SEND " S1 " id=1\none");
+    rig_app(rig, 2, "SEND " S1 " id=2\ntwo");
+    rig_app(rig, 2, "CHECK " S1);
+    rig_expect(rig, "app 2 LATER " S1 " *");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_turn(rig);
+    rig_expect(rig, "app 2 OK " S1 " - 1 pos=" POS("1"));
+    rig_expect(rig, "app 2 OK " S1 " - 2 pos=" POS("2"));
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_session_that_is_over_does_not_come_back)
+{
+    struct rig *rig = s_rig();
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_expect_no(rig, "app *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(check_ends_a_session_that_no_edge_has_brought_back)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 6);
+    rig_app(rig, 1, "CHECK " S1);
+    rig_expect(rig, "app 1 CLOSE " S1 " - - 1006 cause=edge-lost|");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(what_sessions_say_of_themselves)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SEND " S1 "\nhello");
+    rig_app(rig, 1, "LABEL " S1 " ann");
+    rig_app(rig, 1, "GET session " S1 " id=5");
+    rig_expect(rig, "app 1 INFO " S1 " - 5|*\"state\":\"attached\"*\"label\":\"ann\"*");
+    rig_app(rig, 1, "GET info " CH("1") " id=6");
+    rig_expect(rig, "app 1 ERR * - 6 gone|*");
+    ck_assert_uint_eq(core_measure(rig->core)->sessions, 1);
+    ck_assert_uint_eq(core_measure(rig->core)->channels, 1);
+    ck_assert_uint_eq(core_measure(rig->core)->carriers, 1);
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(no_edge_may_have_the_name_of_sessions)
+{
+    struct rig *rig = rig_new();
+    rig_edge(rig, 8, "HELLO session 0f1e2d3c4b5a6978 - 0 proto=RW/1");
+    rig_expect_no(rig, "edge 8 WELCOME *");
+    rig_destroy(rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("session");
+    TCase *tcase = tcase_create("sessions");
+    suite_add_tcase(suite, tcase);
+    tcase_add_test(
+        tcase,
+        the_open_of_a_carrier_is_acknowledged_when_a_worker_has_that_of_the_session);
+    tcase_add_test(tcase, a_message_is_acknowledged_end_to_end);
+    tcase_add_test(tcase, a_newer_carrier_wins_and_the_older_one_is_dropped);
+    tcase_add_test(tcase, what_the_older_carrier_still_has_goes_first);
+    tcase_add_test(tcase,
+                   a_carrier_that_ends_begins_the_grace_and_the_end_of_it_is_the_close);
+    tcase_add_test(tcase, a_client_that_comes_back_in_time_goes_on);
+    tcase_add_test(tcase, the_client_ends_the_session_with_1000_or_end);
+    tcase_add_test(tcase, another_client_is_refused);
+    tcase_add_test(tcase, a_post_is_a_message_and_acknowledged_when_it_is_processed);
+    tcase_add_test(tcase,
+                   a_repetition_with_n_is_acknowledged_with_the_first_and_not_passed_on);
+    tcase_add_test(tcase, a_post_with_a_higher_n_waits_for_its_turn);
+    tcase_add_test(
+        tcase, a_websocket_that_goes_on_beyond_the_next_n_has_given_up_what_is_missing);
+    tcase_add_test(tcase, a_post_beyond_what_a_session_holds_is_refused);
+    tcase_add_test(tcase, a_worker_is_told_that_messages_may_be_lost_with_an_edge);
+    tcase_add_test(tcase, a_client_that_counts_loses_nothing_with_an_edge);
+    tcase_add_test(tcase, what_a_dead_worker_had_goes_to_the_next_one_in_order);
+    tcase_add_test(tcase, a_send_has_a_position_and_is_answered_when_it_is_in_the_ring);
+    tcase_add_test(tcase, a_receipt_is_answered_when_the_client_has_seen_it);
+    tcase_add_test(tcase, what_a_session_cannot_do_is_refused);
+    tcase_add_test(tcase,
+                   the_application_closes_and_the_carrier_gets_what_was_sent_before);
+    tcase_add_test(tcase, a_client_that_is_away_may_fetch_the_rest_of_a_closed_session);
+    tcase_add_test(tcase, a_closed_session_without_client_and_rest_ends_at_once);
+    tcase_add_test(tcase, a_subscription_goes_with_the_session_from_edge_to_edge);
+    tcase_add_test(tcase, workers_that_ask_hear_of_carriers);
+    tcase_add_test(tcase, an_edge_brings_a_session_back);
+    tcase_add_test(tcase, a_join_waits_for_the_edge_that_knows_its_session);
+    tcase_add_test(tcase, a_join_of_a_session_that_nobody_knows_is_told_so_in_time);
+    tcase_add_test(tcase, commands_for_a_session_wait_for_the_edge_that_knows_it);
+    tcase_add_test(tcase, a_session_that_is_over_does_not_come_back);
+    tcase_add_test(tcase, check_ends_a_session_that_no_edge_has_brought_back);
+    tcase_add_test(tcase, what_sessions_say_of_themselves);
+    tcase_add_test(tcase, no_edge_may_have_the_name_of_sessions);
+    return rig_run(suite);
+}
