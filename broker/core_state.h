@@ -240,6 +240,8 @@ void permit_deny(struct core *core, const struct authority *authority,
 bool hold_request(const struct request *request);
 /* Takes what waits for the edge. */
 void hold_take(struct edge *edge, struct link *out);
+/* Forgets it. */
+void hold_drop(struct link *held);
 /* Carries it out, in its order; the edge has announced everything, or is gone. */
 void hold_release(struct core *core, struct link *held);
 

@@ -138,8 +138,8 @@ bool edge_life_may_come(const struct core *core, struct wire_text channel)
 struct edge *edge_life_expect(struct core *core, struct wire_text channel)
 {
     struct edge *edge = edge_of_channel(&core->edges, channel);
-    if (edge || core->expected >= EDGES_EXPECTED_MAX ||
-        !edge_life_may_come(core, channel))
+    if (edge || session_id_is_valid(channel) || // that edge is ours
+        core->expected >= EDGES_EXPECTED_MAX || !edge_life_may_come(core, channel))
         return edge;
     const char *dot = memrchr(channel.data, '.', channel.size);
     edge = s_meet(core, channel.data, (size_t)(dot - channel.data));

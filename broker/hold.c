@@ -139,6 +139,12 @@ void hold_take(struct edge *edge, struct link *out)
     edge->held_count = edge->held_bytes = 0;
 }
 
+void hold_drop(struct link *held)
+{
+    while (!list_is_empty(held))
+        s_free(list_item(list_pop(held), struct held, order));
+}
+
 void hold_release(struct core *core, struct link *held)
 {
     while (!list_is_empty(held)) {

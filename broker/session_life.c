@@ -42,12 +42,12 @@ void session_stop(struct core *core)
 {
     struct sessions *sessions = &core->sessions;
     struct link *own, *due, held;
+    hold_take(sessions->edge, &held);
+    hold_drop(&held);
     while ((own = list_first(&sessions->edge->channels)))
         dispatch_forget(core, list_item(own, struct channel, of_edge));
     for (struct table_entry *first; (first = sessions->by_id.first);)
         s_free(core, table_item(first, struct session, by_id));
-    hold_take(sessions->edge, &held);
-    hold_release(core, &held);
     while ((due = list_first(&sessions->due)) || (due = list_first(&sessions->stuck)))
         list_remove(due);
     assert(list_is_empty(&sessions->forgets));

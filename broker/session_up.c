@@ -111,7 +111,7 @@ void session_tell_presence(struct core *core, struct session *session)
         return;
     session->told_attached = attached;
     session_say(core, session, attached ? SESSION_SAYS_ATTACHED : SESSION_SAYS_DETACHED,
-                session->former, payload_none());
+                session->former ? session->former : "-", payload_none());
 }
 
 /* An event that workers die of ends its session; never a CLOSE. */
