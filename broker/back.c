@@ -1,5 +1,6 @@
 #include "broker/back.h"
 
+#include "broker/batch.h"
 #include "broker/zap.h"
 #include "common/mem.h"
 
@@ -19,6 +20,7 @@ struct back {
     const struct key_store *keys;
     zmq_msg_t id, frame[BACK_FRAMES];
     uint8_t envelope[BACK_ENVELOPE_MAX];
+    struct batch batch;
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
@@ -32,6 +34,7 @@ struct back *back_new(const struct socket_place *place)
     (void)zmq_msg_init(&self->id);
     for (int at = 0; at < BACK_FRAMES; at++)
         (void)zmq_msg_init(&self->frame[at]);
+    batch_init(&self->batch, self->socket);
     if (!self->socket)
         back_destroy(&self);
     return self;
@@ -43,6 +46,7 @@ void back_destroy(struct back **self_p)
     if (!self)
         return;
     *self_p = NULL;
+    batch_end(&self->batch);
     (void)zmq_msg_close(&self->id);
     for (int at = 0; at < BACK_FRAMES; at++)
         (void)zmq_msg_close(&self->frame[at]);
@@ -134,9 +138,30 @@ static int s_send_envelope(struct back *self, const struct address *to)
     return 0;
 }
 
+static int s_add(struct back *self, const struct address *to,
+                 const struct wire_header *header, struct wire_text payload)
+{
+    zmq_msg_t frame;
+    int result = socket_make_record(&frame, header, payload);
+    if (result < 0)
+        return result;
+    result = batch_add(&self->batch, to->peer, &frame);
+    if (result < 0)
+        (void)zmq_msg_close(&frame);
+    return result;
+}
+
+void back_flush(struct back *self)
+{
+    batch_end(&self->batch);
+}
+
 int back_send(struct back *self, const struct address *to,
               const struct wire_header *header, struct wire_text payload)
 {
+    if (to->takes_batches)
+        return s_add(self, to, header, payload);
+    batch_end(&self->batch);
     int result = socket_send_peer(self->socket, to->peer);
     if (result == 0)
         result = s_send_envelope(self, to);

@@ -16,3 +16,5 @@ int back_drain(struct back *self, struct core *core, int budget);
 /* 0, -EAGAIN when the connection's queue is full, -EHOSTUNREACH when it is gone. */
 int back_send(struct back *self, const struct address *to,
               const struct wire_header *header, struct wire_text payload);
+/* At the end of a turn: what was sent goes out. */
+void back_flush(struct back *self);

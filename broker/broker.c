@@ -422,6 +422,8 @@ static bool s_wait(struct broker *self, int timeout_ms)
 {
     void *sockets[BROKER_PORTS + 1];
     uint64_t woken;
+    front_flush(self->front);
+    back_flush(self->back);
     for (int port = 0; port < BROKER_PORTS; port++)
         sockets[port] = s_socket(self, port);
     sockets[BROKER_PORTS] = zap_socket(self->zap);

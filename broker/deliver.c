@@ -276,7 +276,8 @@ static void s_send(struct core *core, struct channel *channel, const struct even
         s_skip(core, channel, event);
         return;
     }
-    const struct address to = {.peer = worker->peer};
+    const struct address to = {.peer = worker->peer,
+                               .takes_batches = worker->takes_batches};
     if (core->output.to_app(core->output.context, &to, &header, payload) < 0) {
         dispatch_fail(core, worker);
         return;

@@ -109,6 +109,21 @@ static void s_set_name(struct core *core, struct worker *worker, struct wire_tex
     worker->name->holder = worker;
 }
 
+/* What it wants to be told, and how; what it does not say stays as it was. */
+static void s_choose(const struct request *request, struct member *member)
+{
+    const struct wire_record *record = request->record;
+    struct wire_text pressure = wire_option(record, request->options, "pressure");
+    struct wire_text sessions = wire_option(record, request->options, "sessions");
+    struct wire_text batch = wire_option(record, request->options, "batch");
+    if (pressure.data)
+        member->pressure = wire_is(pressure, "1");
+    if (sessions.data)
+        member_set_curious(member, wire_is(sessions, "1"));
+    if (batch.data)
+        member->worker->takes_batches = wire_is(batch, "1");
+}
+
 static void s_enter(const struct request *request, struct worker *worker,
                     struct service *service, struct member *member)
 {
@@ -117,14 +132,7 @@ static void s_enter(const struct request *request, struct worker *worker,
     if (!member)
         member = member_new(worker, service, &service->members);
     member->leaving = false;
-    struct wire_text pressure =
-        wire_option(request->record, request->options, "pressure");
-    if (pressure.data)
-        member->pressure = wire_is(pressure, "1");
-    struct wire_text sessions =
-        wire_option(request->record, request->options, "sessions");
-    if (sessions.data)
-        member_set_curious(member, wire_is(sessions, "1"));
+    s_choose(request, member);
     if (fresh && service->active++ == 0)
         dispatch_flow(core, service);
     if (fresh)

@@ -1,9 +1,12 @@
 #include "broker/front.h"
 
+#include "broker/batch.h"
 #include "broker/zap.h"
 #include "common/mem.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     FRONT_COPIED = 1024, // bytes; a longer record is lent to libzmq
@@ -14,6 +17,7 @@ struct front {
     void *socket;
     const struct key_store *keys;
     zmq_msg_t id, frame;
+    struct batch batch;
     char endpoint[SOCKET_ENDPOINT_MAX];
 };
 
@@ -27,6 +31,7 @@ struct front *front_new(const struct socket_place *place)
     self->socket = socket_new(place, &options, self->endpoint);
     (void)zmq_msg_init(&self->id);
     (void)zmq_msg_init(&self->frame);
+    batch_init(&self->batch, self->socket);
     if (!self->socket)
         front_destroy(&self);
     return self;
@@ -38,6 +43,7 @@ void front_destroy(struct front **self_p)
     if (!self)
         return;
     *self_p = NULL;
+    batch_end(&self->batch);
     (void)zmq_msg_close(&self->id);
     (void)zmq_msg_close(&self->frame);
     socket_destroy(&self->socket);
@@ -81,22 +87,29 @@ static void s_give_back(void *data, void *hint)
     blob_unref(&record);
 }
 
+static int s_make(zmq_msg_t *frame, struct blob *record)
+{
+    if (record->size >= FRONT_COPIED)
+        return zmq_msg_init_data(frame, record->data, record->size, s_give_back,
+                                 blob_ref(record));
+    if (zmq_msg_init_size(frame, record->size) < 0)
+        return -1;
+    memcpy(zmq_msg_data(frame), record->data, record->size);
+    return 0;
+}
+
 int front_send(struct front *self, uint64_t peer, struct blob *record)
 {
-    int result = socket_send_peer(self->socket, peer);
-    if (result < 0)
-        return result;
-    if (record->size < FRONT_COPIED)
-        return zmq_send(self->socket, record->data, record->size, ZMQ_DONTWAIT) < 0
-                   ? -zmq_errno()
-                   : 0;
     zmq_msg_t frame;
-    if (zmq_msg_init_data(&frame, record->data, record->size, s_give_back,
-                          blob_ref(record)) < 0)
-        abort(); // the first half of the message cannot be taken back
-    if (zmq_msg_send(&frame, self->socket, ZMQ_DONTWAIT) >= 0)
-        return 0;
-    int error = zmq_errno();
-    (void)zmq_msg_close(&frame);
-    return -error;
+    if (s_make(&frame, record) < 0)
+        return -ENOMEM;
+    int result = batch_add(&self->batch, peer, &frame);
+    if (result < 0)
+        (void)zmq_msg_close(&frame);
+    return result;
+}
+
+void front_flush(struct front *self)
+{
+    batch_end(&self->batch);
 }

@@ -16,3 +16,5 @@ void *front_socket(const struct front *self);
 int front_drain(struct front *self, struct core *core, int budget);
 /* 0, -EAGAIN when the connection's queue is full, -EHOSTUNREACH when it is gone. */
 int front_send(struct front *self, uint64_t peer, struct blob *record);
+/* At the end of a turn: what was sent goes out. */
+void front_flush(struct front *self);

@@ -7,13 +7,16 @@
 
 #include <stdbool.h>
 
+#include <stdbool.h>
+
 /* Where a record comes from, with what its sender may do, and where the answer goes: a
  * peer of a port and the envelope of its request. */
 struct address {
-    uint64_t peer;                     // 0: nobody (pull and sub port)
-    const uint8_t *envelope;           // frames as size byte and bytes; borrowed
-    size_t envelope_size;              // 0: no envelope
-    bool is_edge;                      // the peer is one of the edge port
+    uint64_t peer;           // 0: nobody (pull and sub port)
+    const uint8_t *envelope; // frames as size byte and bytes; borrowed
+    size_t envelope_size;    // 0: no envelope
+    bool takes_batches; // records may come as frames of one message; without envelope
+    bool is_edge;       // the peer is one of the edge port
     const struct authority *authority; // outlives the core; NULL: everything
 };
 

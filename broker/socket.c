@@ -138,19 +138,28 @@ int socket_send_peer(void *socket, uint64_t peer)
                                                                          : 0;
 }
 
-int socket_send_record(void *socket, const struct wire_header *header,
+int socket_make_record(zmq_msg_t *frame, const struct wire_header *header,
                        struct wire_text payload)
 {
-    zmq_msg_t frame;
     size_t size = header->size + (payload.data ? 1 + payload.size : 0);
-    if (zmq_msg_init_size(&frame, size) < 0)
+    if (zmq_msg_init_size(frame, size) < 0)
         return -ENOMEM;
-    char *data = zmq_msg_data(&frame);
+    char *data = zmq_msg_data(frame);
     memcpy(data, header->text, header->size);
     if (payload.data) {
         data[header->size] = '\n';
         memcpy(data + header->size + 1, payload.data, payload.size);
     }
+    return 0;
+}
+
+int socket_send_record(void *socket, const struct wire_header *header,
+                       struct wire_text payload)
+{
+    zmq_msg_t frame;
+    int result = socket_make_record(&frame, header, payload);
+    if (result < 0)
+        return result;
     if (zmq_msg_send(&frame, socket, ZMQ_DONTWAIT) >= 0)
         return 0;
     int error = zmq_errno();

@@ -47,7 +47,10 @@ const struct authority *socket_authority(const struct key_store *keys, zmq_msg_t
 uint64_t socket_peer(const void *id, size_t size);
 /* 0 or a negative errno; more frames must follow. */
 int socket_send_peer(void *socket, uint64_t peer);
-/* One frame of a header and a payload; 0 or a negative errno. */
+/* A frame of a header and a payload: 0, or -ENOMEM and there is none. */
+int socket_make_record(zmq_msg_t *frame, const struct wire_header *header,
+                       struct wire_text payload);
+/* The same, sent: 0 or a negative errno. */
 int socket_send_record(void *socket, const struct wire_header *header,
                        struct wire_text payload);
 /* The next frame, if there is one: 0, or a negative errno. */

@@ -48,6 +48,7 @@ struct worker {
     uint32_t incarnation;
     char prefix[9];           // of its tags: the incarnation in hexadecimal
     struct worker_name *name; // or NULL
+    bool takes_batches;       // several records in one message
     unsigned window;          // 0: it does not acknowledge
     unsigned outstanding;     // deliveries in the window
     unsigned asked;           // places kept for channels that are ASKED or MOVING

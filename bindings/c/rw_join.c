@@ -45,6 +45,7 @@ void rw_say(struct rw_app *app)
         if (app->name)
             wire_add_option(&header, "name", app->name);
         wire_add_option(&header, "pressure", "1");
+        wire_add_option(&header, "batch", "1");
         wire_add_option(&header, "proto", "RW/1");
     }
     if (!is_leaving && app->joining) {

@@ -10,7 +10,7 @@ START_TEST(it_joins_with_window_name_and_an_id)
 {
     test_start(0, NULL);
     struct record join =
-        test_expect("JOIN test window=7 name=worker%201 pressure=1 proto=RW/1");
+        test_expect("JOIN test window=7 name=worker%201 pressure=1 batch=1 proto=RW/1");
     ck_assert_ptr_nonnull(strstr(join.head, " id="));
     join = test_expect("JOIN test");
     ck_assert_ptr_null(strstr(join.head, " id="));

@@ -291,7 +291,7 @@ static void s_await(struct s_ends *self, const uint64_t *count, uint64_t goal)
 static void s_greet_relay(struct s_ends *self)
 {
     for (int tries = 0; !(self->welcome && self->joined) && tries < PATIENCE; tries++) {
-        s_say_text(self->app, "JOIN bench");
+        s_say_text(self->app, "JOIN bench batch=1");
         s_say_text(self->edge, "HELLO bench");
         (void)s_turn(self);
     }
@@ -310,7 +310,7 @@ static void s_open_channels(struct s_ends *self)
 
 static void s_greet_broker(struct s_ends *self)
 {
-    s_say_text(self->app, "JOIN bench window=10000 id=a.1");
+    s_say_text(self->app, "JOIN bench window=10000 batch=1 id=a.1");
     s_say_text(self->edge, "HELLO bench 00000000000000ff - 0 proto=RW/1");
     for (int tries = 0; !(self->welcome && self->joined) && tries < PATIENCE; tries++)
         (void)s_turn(self);

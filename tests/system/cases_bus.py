@@ -18,10 +18,13 @@ from support.port import Port
 from support.talk import hold, opened_ws, sentinel, unique
 from support.waiting import scaled, wait_until
 from support.worker import echo, make_record
+from support.ws_client import make_frame
 
 TEXT = [("Content-Type", "text/plain")]
 ROUTES = [
     ("picky", {"path": "/picky", "service": "picky", "accept": "backend"}),
+    ("single", {"path": "/single", "service": "single"}),
+    ("batches", {"path": "/batches", "service": "batches"}),
     ("rest", {"path": "/**", "service": "default"}),
 ]
 
@@ -416,6 +419,32 @@ def the_sub_port_takes_publications_and_channels(ctx):
         assert text == "direct"
         port.send(f"channel/{event.chan}/close", "")
         client.read_close()
+
+
+def largest_message(ctx, service, options, events):
+    """Frames of the largest message in which a worker gets this many texts, in their order."""
+    with Port(zmq.DEALER, ctx.endpoint("apps")) as port:
+        port.send(b"JOIN %s window=1000%s" % (service.encode(), options))
+        client = ctx.ws(f"/{service}")
+        client.send(b"".join(make_frame(1, b"%d" % number) for number in range(events)))
+        most, seen = 0, []
+        while len(seen) < events:
+            frames = port.receive()
+            most = max(most, len(frames))
+            for frame in frames:
+                verb, _, _, tag, *_ = frame.partition(b"\n")[0].split()
+                if verb == b"TEXT":
+                    seen.append(int(frame.partition(b"\n")[2]))
+                if verb in (b"OPEN", b"TEXT"):
+                    port.send(b"ACK " + tag)
+        assert seen == list(range(events)), seen
+        return most
+
+
+@case()
+def events_come_in_batches_to_who_asks_for_them_and_one_by_one_to_others(ctx):
+    assert largest_message(ctx, "single", b"", 300) == 1
+    wait_until(lambda: largest_message(ctx, "batches", b" batch=1", 300) > 1, 30)
 
 
 @case()

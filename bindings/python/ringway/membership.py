@@ -57,7 +57,7 @@ class Membership:
             self._send_frame(wire.build("LEAVE", [self.service]))
             return
         options = [("window", self.window), ("name", self.name), ("pressure", 1),
-                   ("proto", "RW/1"), ("id", self._joining)]
+                   ("batch", 1), ("proto", "RW/1"), ("id", self._joining)]
         self._send_frame(wire.build("JOIN", [self.service], options))
 
     def _joined(self, record):
