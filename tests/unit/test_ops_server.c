@@ -15,7 +15,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { ANSWER_ROOM = 65536, DEADLINE_S = 10, MANY = 40 };
+enum { ANSWER_ROOM = 65536, QUERY_ROOM = 256, DEADLINE_S = 10, MANY = 40 };
 
 static atomic_bool s_ready;
 static struct metric s_gauge = {
@@ -45,10 +45,9 @@ static unsigned s_check_post(void *context, const struct ops_post *post, const c
 
 static bool s_add_query(void *context, const char *key, const char *value)
 {
-    strcat(context, key);
-    strcat(context, "=");
-    strcat(context, value);
-    strcat(context, " ");
+    char *query = context;
+    size_t used = strlen(query);
+    snprintf(query + used, QUERY_ROOM - used, "%s=%s ", key, value);
     return true;
 }
 
@@ -56,7 +55,7 @@ static void *s_answer_later(void *post)
 {
     char text[ANSWER_ROOM];
     size_t size;
-    char query[256] = "";
+    char query[QUERY_ROOM] = "";
     const void *body = ops_post_body(post, &size);
     ops_post_query(post, s_add_query, query);
     snprintf(text, sizeof text, "%s %s%zu %.*s", ops_post_name(post), query, size,

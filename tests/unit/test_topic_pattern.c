@@ -31,7 +31,7 @@ START_TEST(a_topic_or_pattern_has_at_most_255_bytes)
     memset(text, 'a', sizeof text);
     ck_assert_int_eq(topic_kind(text, 255), TOPIC_NAME);
     ck_assert_int_eq(topic_kind(text, 256), TOPIC_INVALID);
-    memcpy(text + 252, "/**", 3);
+    memcpy(text + 252, (const char[]){'/', '*', '*'}, 3);
     ck_assert_int_eq(topic_kind(text, 255), TOPIC_PATTERN);
 }
 END_TEST
