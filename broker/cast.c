@@ -230,9 +230,29 @@ static int s_forward(struct cast *self, struct edge *edge, struct question *ques
     return result == 0 && question ? ask_add(edge, c, question, count) : result;
 }
 
+/* Sessions get it from the broker itself, each by a position of its own. */
+static void s_send_to_sessions(struct cast *self, struct part *part,
+                               struct question *question)
+{
+    while (!list_is_empty(&part->targets)) {
+        const struct target *target =
+            list_item(list_pop(&part->targets), struct target, order);
+        struct wire_text id = {target->id, target->size};
+        int result = session_give(self->request, id, self->data, question);
+        self->refused += result == -ENOBUFS;
+        self->gone += result < 0 && result != -ENOBUFS;
+        if (result == 0 && self->request->core->tapped)
+            tap_send(self->request->core, id, self->request);
+    }
+}
+
 /* Usually one record; more where the lines alone are longer than one may be. */
 static void s_send_part(struct cast *self, struct part *part, struct question *question)
 {
+    if (part->edge == self->request->core->sessions.edge) {
+        s_send_to_sessions(self, part, question);
+        return;
+    }
     while (!list_is_empty(&part->targets)) {
         struct bytes payload;
         struct link sent;

@@ -160,6 +160,9 @@ void session_turn(struct core *core);
 bool session_may_come(const struct core *core, struct wire_text id);
 /* A command of an application for one session: 0, or a negative errno; answered then. */
 int session_command(struct request *request);
+/* Data for one session, with the options of a SEND or CAST: 0, or a negative errno. */
+int session_give(const struct request *request, struct wire_text id,
+                 struct wire_text data, struct question *question);
 /* A SEND to sessions, with commas between them; returns how many did not take it. */
 uint32_t session_send_each(const struct request *request, struct wire_text sids,
                            struct question *question);

@@ -69,15 +69,18 @@ static void s_free_event(struct session *self, struct session_event *event)
     self->messages -= message;
     self->notes -= note;
     self->bytes -= message ? event->payload->size : 0;
-    list_remove(&event->order);
     blob_unref(&event->payload);
     free(event);
 }
 
 static struct session_event *s_oldest(const struct session *self)
 {
-    struct link *first = list_first(&self->events);
-    return first ? list_item(first, struct session_event, order) : NULL;
+    return list_item(list_first(&self->events), struct session_event, order);
+}
+
+static struct session_event *s_pop(struct session *self)
+{
+    return list_item(list_pop(&self->events), struct session_event, order);
 }
 
 void session_destroy(struct sessions *sessions, struct session **self_p)
@@ -85,13 +88,10 @@ void session_destroy(struct sessions *sessions, struct session **self_p)
     struct session *self = *self_p;
     *self_p = NULL;
     assert(list_is_empty(&self->carriers) && list_is_empty(&self->receipts));
-    for (struct session_event *event; (event = s_oldest(self));)
-        s_free_event(self, event);
-    while (!list_is_empty(&self->topics)) {
-        struct session_topic *topic =
-            list_item(list_first(&self->topics), struct session_topic, order);
-        session_topic_remove(self, &topic);
-    }
+    while (!list_is_empty(&self->events))
+        s_free_event(self, s_pop(self));
+    while (!list_is_empty(&self->topics))
+        free(list_item(list_pop(&self->topics), struct session_topic, order));
     session_ring_clear(&self->ring);
     sessions->ended_count -= self->state == SESSION_ENDED;
     list_remove(&self->place);
@@ -166,7 +166,8 @@ struct session_event *session_add(struct session *self, enum session_verb verb,
 bool session_acknowledge(struct session *self, uint64_t seq)
 {
     bool closed = false;
-    for (struct session_event *event; (event = s_oldest(self)) && event->seq <= seq;) {
+    while (!list_is_empty(&self->events) && s_oldest(self)->seq <= seq) {
+        struct session_event *event = s_pop(self);
         closed |= event->verb == SESSION_SAYS_CLOSE;
         if (event->n > self->up) {
             self->up = event->n;

@@ -77,9 +77,9 @@ void session_go_on(struct core *core, struct session *session);
 void session_run(struct core *core);
 
 /* session_down.c */
-/* A SEND for one of several channels: 0, or a negative errno. */
+/* The payload, with the options of the request: 0, or a negative errno. */
 int session_send(const struct request *request, struct session *session,
-                 struct question *question);
+                 struct wire_text payload, struct question *question);
 /* SEEN channel position. */
 void session_seen(struct core *core, struct channel *channel, struct wire_text position);
 /* Its receipts are answered: up to this position the client has all. */

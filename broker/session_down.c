@@ -28,35 +28,36 @@ struct session *session_of_carrier(const struct channel *channel)
 
 /* ---- Receipts ---- */
 
+static struct receipt *s_pop(struct session *session)
+{
+    session->receipt_count--;
+    return list_item(list_pop(&session->receipts), struct receipt, order);
+}
+
 static void s_answer(struct core *core, struct receipt *receipt)
 {
     receipt->question->waiting--;
     command_finish(core, receipt->question);
-    list_remove(&receipt->order);
     free(receipt);
 }
 
 void session_answer_receipts(struct core *core, struct session *session, uint64_t number)
 {
-    struct link *first;
-    while ((first = list_first(&session->receipts))) {
-        struct receipt *receipt = list_item(first, struct receipt, order);
-        if (receipt->number > number)
-            return;
+    while (!list_is_empty(&session->receipts) &&
+           list_item(list_first(&session->receipts), struct receipt, order)->number <=
+               number) {
+        struct receipt *receipt = s_pop(session);
         question_took(receipt->question, 1, 0);
-        session->receipt_count--;
         s_answer(core, receipt);
     }
 }
 
 void session_refuse_receipts(struct core *core, struct session *session)
 {
-    struct link *first;
-    while ((first = list_first(&session->receipts))) {
-        struct receipt *receipt = list_item(first, struct receipt, order);
+    while (!list_is_empty(&session->receipts)) {
+        struct receipt *receipt = s_pop(session);
         question_refused(receipt->question, 1, answer_key("gone"),
                          answer_key("the session has ended"));
-        session->receipt_count--;
         s_answer(core, receipt);
     }
 }
@@ -183,11 +184,10 @@ static void s_close_by_option(struct core *core, struct session *session,
 
 /* Gives the message a number: 0, or -ENOBUFS when nobody can have it. */
 static int s_deliver(const struct request *request, struct session *session,
-                     uint64_t *number_out)
+                     struct wire_text payload, uint64_t *number_out)
 {
     struct core *core = request->core;
     char room[DOWN_OPTIONS];
-    struct wire_text payload = payload_of(request->record);
     struct wire_text options = s_options(request, room);
     *number_out = core_take_position(core);
     int held =
@@ -198,7 +198,7 @@ static int s_deliver(const struct request *request, struct session *session,
 }
 
 int session_send(const struct request *request, struct session *session,
-                 struct question *question)
+                 struct wire_text payload, struct question *question)
 {
     struct core *core = request->core;
     const struct wire_record *record = request->record;
@@ -212,8 +212,8 @@ int session_send(const struct request *request, struct session *session,
     if (question && received && session->receipt_count >= SESSION_RECEIPTS_MAX)
         return -ENOBUFS;
     int result = 0;
-    if (record->payload_size > 0 || !close.data)
-        result = s_deliver(request, session, &number);
+    if (payload.size > 0 || !close.data)
+        result = s_deliver(request, session, payload, &number);
     if (result == 0 && question && !question->several) {
         char extra[8 + POSITION_MAX], position[POSITION_MAX + 1];
         position_write(core_epoch(core), number, position);
@@ -228,15 +228,20 @@ int session_send(const struct request *request, struct session *session,
     return result;
 }
 
+int session_give(const struct request *request, struct wire_text id,
+                 struct wire_text data, struct question *question)
+{
+    struct session *session = session_find(&request->core->sessions, id);
+    return session_send(request, session, data, question);
+}
+
 uint32_t session_send_each(const struct request *request, struct wire_text sids,
                            struct question *question)
 {
     uint32_t failed = 0;
     for (bool more = true; more;) {
         struct wire_text id = answer_first(sids);
-        struct session *session = session_find(&request->core->sessions, id);
-        int result = session_send(request, session, question);
-        failed += result < 0;
+        failed += session_give(request, id, payload_of(request->record), question) < 0;
         more = id.size < sids.size;
         sids.data += id.size + more;
         sids.size -= id.size + more;
@@ -303,7 +308,7 @@ static int s_carry_out(const struct request *request, struct session *session,
     struct wire_text verb = record->token[0];
     int result = 0;
     if (wire_is(verb, "SEND"))
-        return session_send(request, session, question);
+        return session_send(request, session, payload_of(record), question);
     if (wire_is(verb, "ACCEPT"))
         return -EOPNOTSUPP;
     if (!session || session->state != SESSION_OPEN)

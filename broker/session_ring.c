@@ -28,8 +28,7 @@ void session_ring_init(struct session_ring *self, struct session_rings *all)
 
 static struct session_entry *s_oldest(const struct link *entries)
 {
-    struct link *first = list_first(entries);
-    return first ? list_item(first, struct session_entry, of_ring) : NULL;
+    return list_item(list_first(entries), struct session_entry, of_ring);
 }
 
 static void s_drop(struct session_entry *entry)
@@ -50,7 +49,12 @@ static void s_drop(struct session_entry *entry)
 static void s_drop_oldest(struct session_rings *self)
 {
     self->dropped++;
-    s_drop(list_item(list_first(&self->entries), struct session_entry, of_all));
+    s_drop(list_item(list_pop(&self->entries), struct session_entry, of_all));
+}
+
+static void s_drop_oldest_of(struct session_ring *self)
+{
+    s_drop(list_item(list_pop(&self->entries), struct session_entry, of_ring));
 }
 
 void session_rings_expire(struct session_rings *self, int64_t now_ms)
@@ -63,8 +67,8 @@ void session_rings_expire(struct session_rings *self, int64_t now_ms)
 
 void session_ring_clear(struct session_ring *self)
 {
-    for (struct session_entry *oldest; (oldest = s_oldest(&self->entries));)
-        s_drop(oldest);
+    while (!list_is_empty(&self->entries))
+        s_drop_oldest_of(self);
 }
 
 /* Room for so much: the oldest of this ring go first, then the oldest of all. */
@@ -73,7 +77,7 @@ static void s_make_room(struct session_ring *self, size_t cost)
     struct session_rings *all = self->all;
     while (self->bytes + cost > all->limit_each) {
         all->dropped++;
-        s_drop(s_oldest(&self->entries));
+        s_drop_oldest_of(self);
     }
     while (all->bytes + cost > all->limit_all)
         s_drop_oldest(all);
@@ -109,9 +113,8 @@ int session_ring_add(struct session_ring *self, uint64_t number, struct wire_tex
 
 void session_ring_seen(struct session_ring *self, uint64_t number)
 {
-    struct session_entry *oldest;
-    while ((oldest = s_oldest(&self->entries)) && oldest->number <= number)
-        s_drop(oldest);
+    while (!list_is_empty(&self->entries) && s_oldest(&self->entries)->number <= number)
+        s_drop_oldest_of(self);
 }
 
 const struct session_entry *session_ring_after(const struct session_ring *self,

@@ -301,6 +301,22 @@ START_TEST(a_send_has_a_position_and_is_answered_when_it_is_in_the_ring)
 }
 END_TEST
 
+START_TEST(a_message_to_a_set_reaches_its_sessions_too)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("7") " 1 chat 1 ws=1\n{}");
+    rig_app(rig, 1, "LABEL " S1 " ann");
+    rig_app(rig, 1, "CAST 2 id=7\nu:ann\nc:" CH2("7") "\nhello");
+    rig_expect(rig, "edge 8 SEND * " CH("1") " pos=" POS("1") "|hello");
+    rig_expect(rig, "edge 9 CAST *|c:" CH2("7") "|hello");
+    rig_forget(rig);
+    rig_app(rig, 1, "SEND " S1 "," CH2("7") "\nboth");
+    rig_expect(rig, "edge 8 SEND * " CH("1") " pos=" POS("2") "|both");
+    rig_expect(rig, "edge 9 SEND * " CH2("7") "|both");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(a_receipt_is_answered_when_the_client_has_seen_it)
 {
     struct rig *rig = s_opened();
@@ -561,6 +577,7 @@ int main(void)
     tcase_add_test(tcase, a_client_that_counts_loses_nothing_with_an_edge);
     tcase_add_test(tcase, what_a_dead_worker_had_goes_to_the_next_one_in_order);
     tcase_add_test(tcase, a_send_has_a_position_and_is_answered_when_it_is_in_the_ring);
+    tcase_add_test(tcase, a_message_to_a_set_reaches_its_sessions_too);
     tcase_add_test(tcase, a_receipt_is_answered_when_the_client_has_seen_it);
     tcase_add_test(tcase, what_a_session_cannot_do_is_refused);
     tcase_add_test(tcase,
