@@ -44,6 +44,7 @@ enum {
     RW_MESSAGE_MAX = 4 * 1024 * 1024, // bytes of a WebSocket message
     RW_PART_MAX = 256 * 1024,         // bytes of a part of an HTTP body
     RW_TOPIC_MAX = 255,               // bytes, with what is escaped as %XX
+    RW_LABEL_MAX = 128,               // bytes, with what is escaped
     RW_REFUSE = 1,                    // result of a callback: give it to another worker
 };
 
@@ -166,6 +167,24 @@ int rw_publish_others(struct rw_channel *but, const char *topic, const void *dat
  * Flags: RW_BINARY, RW_CLOSE.  on_failed is told "gone" where none of them is open. */
 int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,
                unsigned flags);
+/* To a set: lines "c:ID" and "u:LABEL", and with "-" before them exceptions, each ended
+ * by a line feed.  Each channel gets it once.  Flags as above; -EINVAL for a line of
+ * another form. */
+int rw_cast(struct rw_app *self, const char *set, const void *data, size_t size,
+            unsigned flags);
+
+/* Who is in a topic: called for each who comes, those included who are there at first,
+ * and when a label has changed; and for each who goes.  label NULL: none.  Both may be
+ * NULL. */
+struct rw_watcher {
+    void (*on_enter)(void *context, const char *topic, const char *id, const char *label);
+    void (*on_exit)(void *context, const char *topic, const char *id, const char *label);
+    void *context;
+};
+/* From now on, also after the broker was started again; then only what differs is told.
+ * -EINVAL when the topic is watched already. */
+int rw_watch(struct rw_app *self, const char *topic, const struct rw_watcher *watcher);
+int rw_unwatch(struct rw_app *self, const char *topic); // -ENOENT: it was not watched
 struct rw_channel *rw_app_channel(struct rw_app *self, const char *id); // NULL: not ours
 /* Calls function for each channel that is ours. */
 void rw_app_each(struct rw_app *self,
@@ -244,6 +263,11 @@ int rw_close(struct rw_channel *self, int code, const char *reason);
 int rw_accept(struct rw_channel *self, const char *protocol, const char *headers);
 /* What is published to the topic goes to this client too, or no more. */
 int rw_subscribe(struct rw_channel *self, const char *topic);
+/* And those who watch the topic see the client in it. */
+int rw_subscribe_present(struct rw_channel *self, const char *topic);
+/* A name of the client, a user's for example, by which rw_cast and watchers know it; NULL
+ * takes it away.  It outlives this worker, and the broker. */
+int rw_label(struct rw_channel *self, const char *label);
 int rw_unsubscribe(struct rw_channel *self, const char *topic);
 /* A function that is applied to what rw_send, rw_send_text, rw_send_response and
  * rw_send_parts are given: out->iov_base is malloc()ed by it, and freed here.  Returns 0,

@@ -126,6 +126,7 @@ void rw_app_destroy(struct rw_app **self_p)
     rw_connection_close(&self->connection);
     zmq_ctx_term(self->connection.context);
     explicit_bzero(&self->connection.keys, sizeof self->connection.keys);
+    rw_watches_clear(self);
     rw_list_free(&self->timers);
     rw_list_free(&self->calls);
     s_close_descriptor(&self->wake_fd);
@@ -322,6 +323,7 @@ static void s_look_at_connection(struct rw_app *self, int64_t now_ms)
     else
         rw_say(self);
     rw_commands_renewed(self);
+    rw_watches_renewed(self);
 }
 
 /* Is anything under way?  Forgets channels that have moved and sent their last. */
@@ -366,6 +368,7 @@ static void s_tick(struct rw_app *self)
     if (now_ms - self->ticked_ms > RW_HEARTBEAT_MS / 4) {
         self->ticked_ms = now_ms;
         rw_commands_tick(self, now_ms);
+        rw_watches_tick(self, now_ms);
         rw_ask_checks(self, now_ms);
     }
     s_look_at_stop(self, now_ms);

@@ -191,7 +191,8 @@ int rw_close(struct rw_channel *self, int code, const char *reason)
     return result;
 }
 
-static int s_topic(struct rw_channel *self, const char *verb, const char *topic)
+static int s_topic(struct rw_channel *self, const char *verb, const char *topic,
+                   bool is_present)
 {
     if (!self->is_open)
         return -EPIPE;
@@ -201,15 +202,35 @@ static int s_topic(struct rw_channel *self, const char *verb, const char *topic)
     wire_add_escaped(&header, topic);
     if (!*topic || header.size - before > RW_TOPIC_MAX + 1)
         return -EINVAL;
+    if (is_present)
+        wire_add_option(&header, "presence", "1");
+    return s_push(self, &header, NULL, 0);
+}
+
+int rw_subscribe_present(struct rw_channel *self, const char *topic)
+{
+    return s_topic(self, "SUB", topic, true);
+}
+
+int rw_label(struct rw_channel *self, const char *label)
+{
+    struct wire_header header;
+    if (!self->is_open)
+        return -EPIPE;
+    rw_channel_begin(self, &header, "LABEL");
+    size_t before = header.size + 1;
+    wire_add_escaped(&header, label ? label : "-");
+    if ((label && !*label) || header.size - before > RW_LABEL_MAX)
+        return -EINVAL;
     return s_push(self, &header, NULL, 0);
 }
 
 int rw_subscribe(struct rw_channel *self, const char *topic)
 {
-    return s_topic(self, "SUB", topic);
+    return s_topic(self, "SUB", topic, false);
 }
 
 int rw_unsubscribe(struct rw_channel *self, const char *topic)
 {
-    return s_topic(self, "UNSUB", topic);
+    return s_topic(self, "UNSUB", topic, false);
 }

@@ -398,9 +398,11 @@ static const struct {
     const char *verb;
     void (*take)(struct rw_app *app, const struct wire_record *record);
 } s_others[] = {
-    {"OK", s_take_ok},         {"ERR", s_take_err},       {"JOINED", rw_joined},
-    {"MOVED", s_take_channel}, {"LATER", s_take_channel}, {"WHO", s_take_who},
-    {"LEFT", s_take_who},
+    {"OK", s_take_ok},         {"ERR", s_take_err},
+    {"JOINED", rw_joined},     {"MOVED", s_take_channel},
+    {"LATER", s_take_channel}, {"WHO", s_take_who},
+    {"LEFT", s_take_who},      {"ENTER", rw_watches_take},
+    {"EXIT", rw_watches_take}, {"PRESENT", rw_watches_take},
 };
 
 void rw_take(struct rw_app *app, const void *frame, size_t size)

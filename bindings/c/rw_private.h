@@ -6,6 +6,7 @@
  *   rw_connection  the socket                rw_request  metadata
  *   rw_table       lists and tables          rw_send     what is sent
  *   rw_publish     to others than a channel  rw_signals  SIGTERM and SIGINT
+ *   rw_watch       who is in a topic
  */
 #pragma once
 
@@ -172,7 +173,7 @@ struct rw_app {
     struct rw_commands commands;
     struct rw_channel *channels; // by id
     struct rw_closed *closed;    // by id, oldest first
-    struct rw_list held, timers;
+    struct rw_list held, timers, watches;
     uint64_t last_timer, last_body;
     pthread_mutex_t lock; // guards calls
     struct rw_list calls;
@@ -267,6 +268,14 @@ void rw_channel_begin(struct rw_channel *self, struct wire_header *header,
 void rw_body_destroy(struct rw_body **self_p);
 bool rw_body_step(struct rw_channel *channel, struct rw_body *self);
 void rw_body_answered(struct rw_channel *channel, uint64_t number, bool is_ok);
+
+/* rw_watch */
+void rw_watches_clear(struct rw_app *app);
+/* A new connection knows nothing of them. */
+void rw_watches_renewed(struct rw_app *app);
+void rw_watches_tick(struct rw_app *app, int64_t now_ms);
+/* ENTER, EXIT or PRESENT. */
+void rw_watches_take(struct rw_app *app, const struct wire_record *record);
 
 /* rw_signals */
 void rw_signals_catch(struct rw_app *app);

@@ -1,6 +1,8 @@
 #include "bindings/c/rw_private.h"
+#include "common/mem.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { S_IDS_MAX = 64 }; // of 127 bytes: they fit a header
@@ -66,4 +68,56 @@ int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t si
     wire_begin(&header, "SEND");
     wire_add(&header, ids);
     return s_post(self, &header, &all, flags);
+}
+
+/* A line of a set, escaped, with its LF; 0 when it is none. */
+static size_t s_add_line(char *out, const char *line, size_t size)
+{
+    struct wire_header header;
+    char name[RW_ID_ROOM * 3];
+    size_t kind = line[0] == '-' ? 3 : 2;
+    bool right = size > kind && size - kind < sizeof name && line[kind - 1] == ':' &&
+                 (line[kind - 2] == 'c' || line[kind - 2] == 'u');
+    if (!right)
+        return 0;
+    memcpy(name, line + kind, size - kind);
+    name[size - kind] = 0;
+    wire_begin(&header, "W");
+    size_t before = header.size + 1;
+    wire_add_escaped(&header, name);
+    size_t used = header.size - before;
+    if (used > RW_LABEL_MAX)
+        return 0;
+    memcpy(out, line, kind);
+    memcpy(out + kind, header.text + before, used);
+    out[kind + used] = '\n';
+    return kind + used + 1;
+}
+
+int rw_cast(struct rw_app *self, const char *set, const void *data, size_t size,
+            unsigned flags)
+{
+    struct wire_header header;
+    size_t all = strlen(set), used = 0, lines = 0;
+    if (all == 0 || size > RW_MESSAGE_MAX || all > RW_MESSAGE_MAX)
+        return all == 0 ? -EINVAL : -EMSGSIZE;
+    char *payload = mem_alloc(all * 3 + size); // of each byte three at most
+    int result = 0;
+    for (const char *at = set, *end; result == 0 && *at; at = end + 1) {
+        end = strchr(at, '\n');
+        size_t more = end ? s_add_line(payload + used, at, (size_t)(end - at)) : 0;
+        used += more;
+        lines++;
+        if (more == 0)
+            result = -EINVAL;
+    }
+    if (result == 0) {
+        memcpy(payload + used, data, size);
+        wire_begin(&header, "CAST");
+        wire_add_u64(&header, lines);
+        struct iovec whole = {payload, used + size};
+        result = s_post(self, &header, &whole, flags);
+    }
+    free(payload);
+    return result;
 }

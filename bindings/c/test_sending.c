@@ -365,6 +365,73 @@ START_TEST(topics_are_subscribed_published_and_left)
 }
 END_TEST
 
+START_TEST(labels_are_given_and_sets_are_named)
+{
+    char long_label[200];
+    memset(long_label, 'x', sizeof long_label);
+    long_label[RW_LABEL_MAX + 1] = 0;
+    test_start(0, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    ck_assert_int_eq(rw_label(channel, "amy smith"), 0);
+    test_expect("LABEL " CHANNEL " amy%20smith");
+    ck_assert_int_eq(rw_label(channel, NULL), 0);
+    test_expect("LABEL " CHANNEL " -");
+    ck_assert_int_eq(rw_label(channel, ""), -EINVAL);
+    ck_assert_int_eq(rw_label(channel, long_label), -EINVAL);
+    ck_assert_int_eq(
+        rw_cast(test_app, "c:" CHANNEL "\nu:amy smith\n-u:bob\n", "hi", 2, RW_BINARY), 0);
+    ck_assert_str_eq(test_expect("CAST 3 bin=1").payload,
+                     "c:" CHANNEL "\nu:amy%20smith\n-u:bob\nhi");
+    static const char *const bad[] = {"", "x:1\n", "u:\n", "-\n", "u:amy", "\n", "u"};
+    for (size_t at = 0; at < sizeof bad / sizeof *bad; at++)
+        ck_assert_int_eq(rw_cast(test_app, bad[at], "hi", 2, 0), -EINVAL);
+}
+END_TEST
+
+static void s_enter(void *context, const char *topic, const char *id, const char *label)
+{
+    test_note("enter %s %s %s\n", topic, id, label ? label : "-");
+    if (context && label && strcmp(label, "last") == 0)
+        ck_assert_int_eq(rw_unwatch(test_app, topic), 0);
+}
+
+static void s_exit(void *context, const char *topic, const char *id, const char *label)
+{
+    (void)context;
+    test_note("exit %s %s %s\n", topic, id, label ? label : "-");
+}
+
+#define SHOWN(n, list) "PRESENT rooms/a%%20b " n " -\n{\"present\":[" list "]}"
+
+START_TEST(a_watched_topic_is_kept_up_to_date)
+{
+    test_start(0, NULL);
+    const struct rw_watcher watcher = {s_enter, s_exit, test_app};
+    ck_assert_int_eq(rw_watch(test_app, "rooms/a b", &watcher), 0);
+    ck_assert_int_eq(rw_watch(test_app, "rooms/a b", &watcher), -EINVAL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    ck_assert_int_eq(rw_subscribe_present(channel, "rooms/a b"), 0);
+    test_expect("SUB " CHANNEL " rooms/a%20b presence=1");
+    test_expect("WATCH rooms/a%20b");
+    test_say(SHOWN("1", "{\"id\":\"one\",\"label\":\"amy%%20s\"}"));
+    test_until("enter rooms/a b one amy s");
+    test_say("ENTER rooms/a%%20b 2 two\n");
+    test_until("enter rooms/a b two -");
+    test_say("EXIT rooms/a%%20b 3 one");
+    test_until("exit rooms/a b one amy s");
+    test_restart("00000000000000b2", "i2");
+    test_expect("JOIN");
+    test_expect("WATCH rooms/a%20b");
+    test_say(SHOWN("1", "{\"id\":\"three\",\"label\":null}"));
+    test_until("enter rooms/a b three -");
+    test_until("exit rooms/a b two -");
+    test_say("ENTER rooms/a%%20b 2 four\nlast"); // its callback ends the watch
+    test_until("enter rooms/a b four last");
+    test_expect("UNWATCH rooms/a%20b");
+    ck_assert_int_eq(rw_unwatch(test_app, "rooms/a b"), -ENOENT);
+}
+END_TEST
+
 static void s_note_receipt(void *context, const char *error)
 {
     test_note("receipt %s %s\n", (const char *)context, error ? error : "ok");
@@ -474,6 +541,8 @@ void test_add_sending(TCase *tests)
     tcase_add_test(tests, closing_counts_at_once_and_a_second_time_does_nothing);
     tcase_add_test(tests, a_websocket_is_accepted_or_refused);
     tcase_add_test(tests, topics_are_subscribed_published_and_left);
+    tcase_add_test(tests, labels_are_given_and_sets_are_named);
+    tcase_add_test(tests, a_watched_topic_is_kept_up_to_date);
     tcase_add_test(tests, a_send_may_ask_to_be_answered_when_it_is_written_or_received);
     tcase_add_test(tests, a_receipt_that_cannot_be_had_is_refused_at_once);
     tcase_add_test(tests, ids_that_are_none_are_not_sent);

@@ -405,7 +405,7 @@ def python_program(own, block, name):
 @case(shared=False, seconds=120)
 def the_code_in_the_readme_for_python_runs():
     blocks = code_blocks(PYTHON / "README.md", "python")
-    assert len(blocks) == 5, blocks  # the last is of keys, below
+    assert len(blocks) == 6, blocks  # the last two have cases of their own
     routes = [(name, {"path": f"/{name}", "service": name}) for name in ("chat", "slow", "work")]
     with Own(routes=routes) as own:
         chat = python_program(own, blocks[0], "chat")
@@ -425,6 +425,20 @@ def the_code_in_the_readme_for_python_runs():
             continue  # what the room said before
         assert first.read_text() == "only you"
         assert first.read_close().code == 4000
+
+
+@case(shared=False, seconds=60)
+def the_code_for_presence_in_the_readme_for_python_runs():
+    block = code_blocks(PYTHON / "README.md", "python")[4]
+    assert "app.watch(" in block, block
+    with Own(routes=[("chat", {"path": "/chat", "service": "chat"})],
+             broker={"edge_lease": "3s"}) as own:
+        app = python_program(own, block, "presence")
+        wait_until(lambda: own.broker.metric("ringway_broker_workers") == 1, 15, app.text())
+        moderator, amy = own.ws("/chat?name=moderator"), own.ws("/chat?name=amy")
+        assert moderator.read_text() == "amy is here\n"
+        amy.close_cleanly()
+        assert moderator.read_text() == "amy has left\n"
 
 
 class WithKeys(Own):

@@ -15,6 +15,7 @@ from .app import ENDPOINT, App
 from .channel import Channel
 from .errors import Error, Refuse
 from .keys import Keys
+from .presence import Presence
 from .publisher import Publisher
 from .request import Headers, Request
 from .result import Result
@@ -24,6 +25,6 @@ from .wire import event as sse_event
 __version__ = "0.1.0"
 
 __all__ = [
-    "ENDPOINT", "App", "Channel", "Error", "Headers", "Keys", "Publisher", "Refuse", "Request",
-    "Result", "Timer", "sse_event",
+    "ENDPOINT", "App", "Channel", "Error", "Headers", "Keys", "Presence", "Publisher",
+    "Refuse", "Request", "Result", "Timer", "sse_event",
 ]

@@ -22,6 +22,7 @@ from .errors import Error
 from .keys import Keys
 from .loop import Signals, wait, wait_in_asyncio
 from .membership import Membership
+from .presence import Presence, Watches
 from .result import Result
 from .schedule import Schedule, Timer
 
@@ -34,6 +35,8 @@ TICK = 0.25  # seconds: the loop looks at its clocks at least so often
 SILENCE = 5.0  # seconds without a record of the broker: a new connection
 SEND_BATCH = 64  # channels in one SEND: their ids fit a header
 ACK_DELAY = 0.1  # seconds that an acknowledgement may wait for more of them
+
+WATCHED = ("ENTER", "EXIT", "PRESENT")
 
 _SERVICE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
@@ -77,6 +80,7 @@ class App(Membership):
         self._dispatcher = Dispatcher(self, self._deliveries)
         self._connection = None
         self._schedule = Schedule()
+        self._watches = Watches(self._send_frame, self.guard)
         self._thread = None
         self._tasks = set()
         self._state = "new"  # new, running, leaving, stopped
@@ -135,6 +139,29 @@ class App(Membership):
                                         payload))
             for at in range(0, len(ids), SEND_BATCH)
         ]
+
+    def cast(self, data: str | bytes, channels: Iterable[Channel | str] = (),
+             labels: Iterable[str] = (), but: Iterable[Channel | str] = (),
+             but_labels: Iterable[str] = (), close: bool | int = False,
+             binary: bool | None = None) -> Result:
+        """One message to a set: to each channel that is named, by Channel or id or by a label
+        that it has, and is not excepted by `but` or `but_labels`; to each once.  The Result's
+        options say how many took it: sent, gone."""
+        return self._post(outgoing.cast(data, outgoing.Set(channels, labels, but, but_labels),
+                                        close, binary))
+
+    def watch(self, topic: str, on_enter: Callable[..., Any] | None = None,
+              on_exit: Callable[..., Any] | None = None) -> Presence:
+        """Who is in the topic, from now on.  Call it before run(), or on the application's
+        thread.  ValueError when the topic is watched already."""
+        presence = Presence(topic, on_enter, on_exit,
+                            lambda: self.call(self._unwatch, presence))
+        self._watches.add(presence, time.monotonic())
+        return presence
+
+    def _unwatch(self, presence):
+        if self._watches.remove(presence) and self._state in ("running", "leaving"):
+            self._send_frame(wire.build("UNWATCH", [presence.topic]))
 
     def _post(self, item):
         self.call(self.command, item.verb, item.tokens, item.options, item.payload, item.result)
@@ -263,6 +290,7 @@ class App(Membership):
         if now - self._ticked > TICK / 2:
             self._ticked = now
             self._commands.tick(now)
+            self._watches.tick(now)
             self._ask_checks(now)
         self._look_at_leave(now)
         if self._state == "leaving":
@@ -295,6 +323,8 @@ class App(Membership):
                 self._deliver(record)
             else:
                 self._held.append(record)
+        elif record.verb in WATCHED:
+            self._watches.take(record, time.monotonic())
         elif record.verb in _OTHERS:
             _OTHERS[record.verb](self, record)
 

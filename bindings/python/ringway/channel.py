@@ -129,20 +129,32 @@ class Channel:
             self._open = False
         return result
 
-    def accept(self, protocol: str | None = None, headers: Any = None) -> Result:
-        """Say yes to a WebSocket on a route with accept=backend.  To say no:
-        send("sorry", status=403, close=True)."""
+    def accept(self, protocol: str | None = None, headers: Any = None,
+               label: str | None = None) -> Result:
+        """Say yes to a WebSocket on a route with accept=backend, and give it a label, see
+        label().  To say no: send("sorry", status=403, close=True)."""
+        if label is not None:
+            outgoing.label_token(label)
         if not self._open:
             return Result("gone", "the channel is closed")
         payload = wire.fields(headers) or None
         self._accepted = True
         return self._push(
-            outgoing.Command("ACCEPT", (), [("protocol", protocol)], payload)
+            outgoing.Command("ACCEPT", (), [("protocol", protocol), ("label", label)], payload)
         )
 
-    def subscribe(self, topic: str) -> Result:
-        """Everything published to the topic goes to this client too."""
-        return self._push(outgoing.Command("SUB", [wire.check_topic(topic)]))
+    def label(self, name: str | None) -> Result:
+        """Give the client a name, a user's for example, by which App.cast and presence know it;
+        None takes it away.  It outlives this worker, and the broker."""
+        if name is not None:
+            outgoing.label_token(name)
+        return self._push(outgoing.Command("LABEL", ["-" if name is None else name]))
+
+    def subscribe(self, topic: str, presence: bool = False) -> Result:
+        """Everything published to the topic goes to this client too.  presence: the client is
+        seen by those who watch the topic, App.watch."""
+        options = [("presence", 1)] if presence else []
+        return self._push(outgoing.Command("SUB", [wire.check_topic(topic)], options))
 
     def unsubscribe(self, topic: str) -> Result:
         return self._push(outgoing.Command("UNSUB", [wire.check_topic(topic)]))

@@ -40,6 +40,7 @@ class Membership:
     def _connected(self, now):
         """A new connection."""
         self._deliveries.forget()
+        self._watches.reconnected(now)
         if self._state == "running":
             self._join()
         else:

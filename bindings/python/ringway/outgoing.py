@@ -13,6 +13,7 @@ import collections
 import io
 import mimetypes
 import os
+import re
 
 from . import wire
 from .result import Result
@@ -65,6 +66,36 @@ class Body:
 
 
 Send = collections.namedtuple("Send", "close status headers binary format want")
+
+
+Set = collections.namedtuple("Set", "channels labels but but_labels")
+
+
+def cast(data, to, close, binary):
+    """The Command for a Set."""
+    lines = ["c:" + getattr(channel, "id", channel) for channel in to.channels]
+    lines += ["u:" + label_token(label) for label in to.labels]
+    lines += ["-c:" + getattr(channel, "id", channel) for channel in to.but]
+    lines += ["-u:" + label_token(label) for label in to.but_labels]
+    if not lines:
+        raise ValueError("a set names at least one channel or label")
+    if any(re.search("[^!-~]", line) for line in lines):
+        raise ValueError("the id of a channel is visible ASCII")
+    options = close_option(close)
+    if not is_text(data, binary):
+        options.append(("bin", 1))
+    payload = "".join(line + "\n" for line in lines).encode("ascii") + encode(data)
+    if len(payload) > wire.PAYLOAD_MAX:
+        raise ValueError("a message and its set over %d bytes" % wire.PAYLOAD_MAX)
+    return Command("CAST", [len(lines)], options, payload)
+
+
+def label_token(label):
+    """A label as it is written, or ValueError."""
+    token = wire.escape(label, empty="")
+    if not 1 <= len(token) <= wire.LABEL_MAX:
+        raise ValueError("a label has 1 to %d bytes" % wire.LABEL_MAX)
+    return token
 
 
 def message(data, send):

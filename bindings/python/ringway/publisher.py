@@ -7,7 +7,7 @@ import json
 import os
 import threading
 import time
-from typing import Any
+from typing import Any, Iterable
 
 import zmq
 
@@ -60,6 +60,26 @@ class Publisher:
             options.append(("bin", 1))
         return self._unless_gone("SEND", [channel], options, outgoing.bounded(data))
 
+    def cast(self, data: str | bytes, channels: Iterable[str] = (),
+             labels: Iterable[str] = (), but: Iterable[str] = (),
+             but_labels: Iterable[str] = (), close: bool | int = False,
+             binary: bool | None = None) -> int:
+        """One message to a set, see App.cast.  How many channels took it."""
+        item = outgoing.cast(data, outgoing.Set(channels, labels, but, but_labels), close, binary)
+        try:
+            answer = self._ask(item.verb, item.tokens, item.options, item.payload)
+        except Error as error:
+            if error.code == "gone":
+                return 0
+            raise
+        return int(answer.option("sent", 3, "0"))
+
+    def label(self, channel: str, name: str | None) -> bool:
+        """Give a channel a label, see Channel.label.  False when it is closed."""
+        if name is not None:
+            outgoing.label_token(name)
+        return self._unless_gone("LABEL", [channel, "-" if name is None else name], (), None)
+
     def close(self, channel: str, code: int | None = None, reason: str = "") -> bool:
         """Close a channel.  False when it was closed."""
         tokens = [channel] if code is None else [channel, code]
@@ -67,7 +87,8 @@ class Publisher:
         return self._unless_gone("CLOSE", tokens, (), payload)
 
     def get(self, *what: str) -> Any:
-        """What the broker knows: get("stats"), get("info", channel), get("list", service)."""
+        """What the broker knows: get("stats"), get("info", channel), get("list", service),
+        get("presence", topic)."""
         return json.loads(self._ask("GET", what, (), None).payload or b"null")
 
     def disconnect(self) -> None:

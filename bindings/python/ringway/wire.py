@@ -9,6 +9,7 @@ HEADER_MAX = 8192
 PAYLOAD_MAX = 4 * 1024 * 1024
 PART_MAX = 256 * 1024  # what one record of a longer body carries
 TOPIC_MAX = 255  # bytes, escaped
+LABEL_MAX = 128  # bytes of a label, with what is escaped
 CHANNELS_MAX = 128  # channels in one SEND
 
 _HEADER = re.compile(rb"[A-Z]{1,16}(?: [\x21-\x7e]+)*\Z")

@@ -43,6 +43,15 @@ class PublisherTest(unittest.TestCase):
         self.assertEqual((send.option("bin"), send.option("want")), ("1", "received"))
         self.assertEqual(self.broker.expect("CLOSE", CHANNEL, 4000).payload, b"bye")
 
+    def test_it_labels_channels_and_sends_to_sets(self):
+        self.assertTrue(self.ask(lambda: self.publisher.label(CHANNEL, "amy")))
+        self.broker.expect("LABEL", CHANNEL, "amy")
+        self.assertEqual(self.ask(lambda: self.publisher.cast("hi", labels=["amy"])), 0)
+        self.assertEqual(self.broker.expect("CAST", "1").payload, b"u:amy\nhi")
+        self.broker.errors = {"CAST": "gone", "LABEL": "gone"}
+        self.assertEqual(self.ask(lambda: self.publisher.cast("hi", [CHANNEL])), 0)
+        self.assertIs(self.ask(lambda: self.publisher.label(CHANNEL, None)), False)
+
     def test_a_closed_channel_is_false_and_other_errors_are_raised(self):
         self.broker.errors = {"SEND": "gone", "CLOSE": "gone", "PUB": "full"}
         self.assertIs(self.ask(lambda: self.publisher.send(CHANNEL, "x")), False)

@@ -13,6 +13,35 @@ from ringway import wire
 
 
 class SendingTest(AppCase):
+    def test_a_label_is_given_changed_and_taken_away(self):
+        self.start()
+        channel = self.open(carrier="ws")
+        channel.label("amy smith")
+        self.broker.expect("LABEL", CHANNEL, "amy%20smith")
+        channel.label(None)
+        self.broker.expect("LABEL", CHANNEL, "-")
+        channel.accept(label="bob")
+        self.assertEqual(self.broker.expect("ACCEPT", CHANNEL).option("label"), "bob")
+        for name in ("", "x" * 129):
+            with self.assertRaises(ValueError):
+                channel.label(name)
+        self.assertTrue(channel.label("x" * 128))
+
+    def test_a_set_is_named_by_channels_and_labels_less_exceptions(self):
+        self.start()
+        channel = self.open(carrier="ws")
+        result = self.in_app(lambda: self.app.cast(
+            b"hi", channels=[channel, "other"], labels=["amy smith"], but=["third"],
+            but_labels=["bob"], close=True))
+        cast = self.broker.expect("CAST", "5")
+        self.assertEqual(cast.payload, b"c:%s\nc:other\nu:amy%%20smith\n-c:third\n-u:bob\nhi"
+                         % CHANNEL.encode())
+        self.assertEqual((cast.option("bin"), cast.option("close")), ("1", "1"))
+        self.broker.until(lambda: result.done)
+        for wrong in ({}, {"channels": ["a b"]}, {"labels": [""]}, {"labels": ["x" * 129]}):
+            with self.assertRaises(ValueError):
+                self.app.cast("hi", **wrong)
+
     def test_a_text_goes_as_text_and_bytes_go_as_bytes(self):
         self.start()
         channel = self.open(carrier="ws")
