@@ -2,6 +2,7 @@
 
 #include "broker/back.h"
 #include "broker/broker_metrics.h"
+#include "broker/broker_settings.h"
 #include "broker/core.h"
 #include "broker/feed.h"
 #include "broker/front.h"
@@ -125,7 +126,7 @@ static bool s_open_all(struct broker *self, const struct conf *conf, char *why)
 
 static struct core *s_core(struct broker *self, const struct conf *conf)
 {
-    const struct core_settings settings = {
+    struct core_settings settings = {
         .edge_lease_ms = conf_number(conf, "edge-lease"),
         .worker_lease_ms = conf_number(conf, "worker-lease"),
         .ack_timeout_ms = conf_number(conf, "ack-timeout"),
@@ -149,12 +150,16 @@ static struct core *s_core(struct broker *self, const struct conf *conf)
         .session_ring_bytes = (size_t)conf_number(conf, "session-ring"),
         .session_rings_bytes = (size_t)conf_number(conf, "session-ring-total"),
         .born_ms = clock_wall_ms(),
+        .pending_bytes = (size_t)conf_number(conf, "pending-bytes"),
         .boot = clock_random_u64(),
     };
     int64_t fifth_ms = settings.edge_lease_ms / 5;
     self->beat_every_ms = fifth_ms < BROKER_TICK_MS ? fifth_ms : BROKER_TICK_MS;
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};
-    return core_new(&settings, &output, clock_now_ms());
+    broker_settings_history(conf, &settings.history);
+    struct core *core = core_new(&settings, &output, clock_now_ms());
+    broker_settings_free_history(&settings.history);
+    return core;
 }
 
 /* The keys, and the doors that judge by them: before the ports are open. */

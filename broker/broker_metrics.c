@@ -31,6 +31,9 @@ static struct {
     COUNTER(publications, "publications", "Publications that were taken."),
     COUNTER(lost_publications, "lost_publications",
             "Publications that a gateway's full ring lost."),
+    COUNTER(replays, "replays", "Publications that were given to who had missed them."),
+    COUNTER(history_evictions, "history_evictions",
+            "Publications that history gave up for its limits of number and bytes."),
     COUNTER(resends, "resends", "Events that were asked for again, by channel."),
     COUNTER(joins, "joins", "Workers that joined a service."),
     COUNTER(hellos, "hellos", "Greetings of gateways."),
@@ -58,6 +61,10 @@ static struct {
     GAUGE(channels, "channels", "Channels that are known."),
     GAUGE(parked, "parked", "Channels that wait for a worker with room."),
     GAUGE(topics, "topics", "Topics whose position is kept."),
+    GAUGE(history_messages, "history_messages", "Publications that are held."),
+    GAUGE(history_bytes, "history_bytes", "Bytes of these publications, as they count."),
+    GAUGE(pending_bytes, "pending_bytes",
+          "Bytes of publications that wait for the store."),
     GAUGE(answers, "answers", "Answers that are remembered."),
     GAUGE(ring_records, "ring_records", "Commands that gateways have not confirmed."),
     GAUGE(ring_bytes, "ring_bytes", "Bytes of these commands."),
@@ -69,12 +76,28 @@ static struct metric s_longest_turn = {
     .kind = METRIC_GAUGE};
 static struct metric s_dropped[CORE_DROPS];
 static char s_labels[CORE_DROPS][32];
+static struct metric s_gaps[CORE_GAPS];
+static char s_gap_labels[CORE_GAPS][32];
+
+static void s_register_gaps(void)
+{
+    for (int why = 0; why < CORE_GAPS; why++) {
+        snprintf(s_gap_labels[why], sizeof s_gap_labels[why], "reason=\"%s\"",
+                 core_gap_name((enum core_gap)why));
+        s_gaps[why] = (struct metric){.name = "ringway_broker_gaps_total",
+                                      .labels = s_gap_labels[why],
+                                      .help = "Gaps that channels were told of.",
+                                      .kind = METRIC_COUNTER};
+        metric_register(&s_gaps[why]);
+    }
+}
 
 void broker_metrics_register(void)
 {
     for (size_t at = 0; at < sizeof s_metrics / sizeof *s_metrics; at++)
         metric_register(&s_metrics[at].metric);
     metric_register(&s_longest_turn);
+    s_register_gaps();
     for (int why = 0; why < CORE_DROPS; why++) {
         snprintf(s_labels[why], sizeof s_labels[why], "reason=\"%s\"",
                  core_drop_name((enum core_drop)why));
@@ -96,4 +119,6 @@ void broker_metrics_update(const struct core_stats *stats, int64_t longest_turn_
     }
     for (int why = 0; why < CORE_DROPS; why++)
         metric_set(&s_dropped[why], (int64_t)stats->dropped[why]);
+    for (int why = 0; why < CORE_GAPS; why++)
+        metric_set(&s_gaps[why], (int64_t)stats->gaps[why]);
 }

@@ -1,10 +1,14 @@
 #include "broker/broker_settings.h"
 
 #include "broker/key_store.h"
+#include "common/conf_value.h"
+#include "common/mem.h"
+#include "common/topic_pattern.h"
 
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SETTINGS_HOST_MAX = 256 };
@@ -75,7 +79,41 @@ const struct conf_setting broker_settings[] = {
      .initial = "1000000",
      .least = 1,
      .most = 100000000,
-     .help = "Topics whose position is kept."},
+     .help = "Topics whose position is kept, with patterns and levels of names."},
+    {.name = "history-count",
+     .type = CONF_COUNT,
+     .initial = "100",
+     .least = 0,
+     .most = 1000000,
+     .help = "Publications that are held of each topic, for who missed them; 0: none."},
+    {.name = "history-age",
+     .type = CONF_DURATION,
+     .initial = "5m",
+     .least = 1000,
+     .most = 365LL * 86400 * 1000,
+     .help = "How long a publication is held."},
+    {.name = "history-bytes",
+     .type = CONF_SIZE,
+     .initial = "1MiB",
+     .least = 1024,
+     .most = 1LL << 40,
+     .help = "Bytes that are held of each topic; a publication counts with 128 more."},
+    {.name = "history-total",
+     .type = CONF_SIZE,
+     .initial = "64MiB",
+     .least = 1024,
+     .most = 1LL << 40,
+     .help = "Bytes that are held of all topics; the oldest go beyond."},
+    {.name = "history",
+     .type = CONF_LIST,
+     .help = "Other limits for some topics: \"PATTERN count=N age=DURATION bytes=SIZE\", "
+             "each of them if wanted; the first pattern that matches counts."},
+    {.name = "pending-bytes",
+     .type = CONF_SIZE,
+     .initial = "16MiB",
+     .least = 65536,
+     .most = 1LL << 40,
+     .help = "Bytes of publications that wait until the store has them."},
     {.name = "max-edges",
      .type = CONF_COUNT,
      .initial = "10000",
@@ -228,8 +266,101 @@ static void s_check_keys(const char *folder)
     key_store_destroy(&keys);
 }
 
+/* The next word of a text; false after the last. */
+static bool s_word(const char **text, char *out, size_t room)
+{
+    size_t size = strcspn(*text += strspn(*text, " "), " ");
+    if (size == 0)
+        return false;
+    snprintf(out, room, "%.*s", (int)(size < room ? size : room - 1), *text);
+    *text += size;
+    return true;
+}
+
+static const struct conf_setting *s_setting(const char *name)
+{
+    const struct conf_setting *at = broker_settings;
+    while (strcmp(at->name, name) != 0)
+        at++;
+    return at;
+}
+
+/* "count=10" and the like; NULL, or why not. */
+static const char *s_limit(const char *word, struct history_limits *limits)
+{
+    static char why[CONF_VALUE_ROOM + 32];
+    static const char *const names[] = {"history-count", "history-age", "history-bytes"};
+    for (size_t at = 0; at < sizeof names / sizeof *names; at++) {
+        const char *name = names[at] + strlen("history-");
+        size_t size = strlen(name);
+        char rule[CONF_VALUE_ROOM];
+        int64_t value;
+        if (strncmp(word, name, size) != 0 || word[size] != '=')
+            continue;
+        int result = conf_value_parse(s_setting(names[at]), word + size + 1, &value);
+        if (result < 0) {
+            conf_value_refusal(s_setting(names[at]), result, rule);
+            snprintf(why, sizeof why, "%s: %s", name, rule);
+            return why;
+        }
+        if (at == 0)
+            limits->count = (size_t)value;
+        else if (at == 1)
+            limits->age_ms = value;
+        else
+            limits->bytes = (size_t)value;
+        return NULL;
+    }
+    return "a topic or pattern, then count=, age= or bytes=";
+}
+
+/* Reads one exception.  NULL, or why not. */
+static const char *s_rule(const char *text, struct history_rule *rule)
+{
+    char word[CONF_VALUE_ROOM + TOPIC_MAX];
+    if (!s_word(&text, word, sizeof word) ||
+        topic_kind(word, strlen(word)) == TOPIC_INVALID)
+        return "begins with a topic, or a pattern that ends in /* or /**";
+    rule->pattern = mem_strdup(word);
+    const char *why = NULL;
+    while (!why && s_word(&text, word, sizeof word))
+        why = s_limit(word, &rule->limits);
+    return why;
+}
+
+void broker_settings_history(const struct conf *conf, struct history_settings *out)
+{
+    size_t count = conf_list_size(conf, "history");
+    struct history_rule *rules = mem_alloc((count + 1) * sizeof *rules);
+    *out = (struct history_settings){
+        .limits = {.count = (size_t)conf_number(conf, "history-count"),
+                   .age_ms = conf_number(conf, "history-age"),
+                   .bytes = (size_t)conf_number(conf, "history-bytes")},
+        .total_bytes = (size_t)conf_number(conf, "history-total"),
+        .rules = rules,
+        .rule_count = count};
+    for (size_t at = 0; at < count; at++) {
+        rules[at].limits = out->limits;
+        const char *text = conf_list_at(conf, "history", at);
+        const char *why = s_rule(text, &rules[at]);
+        if (why)
+            conf_refuse("history", text, why);
+    }
+}
+
+void broker_settings_free_history(struct history_settings *settings)
+{
+    for (size_t at = 0; at < settings->rule_count; at++)
+        free((void *)(uintptr_t)settings->rules[at].pattern);
+    free((void *)(uintptr_t)settings->rules);
+    *settings = (struct history_settings){.rules = NULL};
+}
+
 void broker_settings_check(const struct conf *conf)
 {
+    struct history_settings history;
+    broker_settings_history(conf, &history);
+    broker_settings_free_history(&history);
     const char *keys = conf_text(conf, "keys");
     bool open = !keys || !*keys;
     if (!open)

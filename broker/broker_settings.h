@@ -1,6 +1,7 @@
 /* broker_settings: the settings of the broker, for ringway-broker and for ringway. */
 #pragma once
 
+#include "broker/history.h"
 #include "common/conf.h"
 
 #define BROKER_EDGES_DEFAULT "tcp://127.0.0.1:7701"
@@ -16,3 +17,7 @@ extern const struct conf_setting broker_program_settings[];
 
 /* Checks what a table cannot say; refuses by conf_refuse. */
 void broker_settings_check(const struct conf *conf);
+
+/* The limits of history; refuses by conf_refuse.  Free it with the function below. */
+void broker_settings_history(const struct conf *conf, struct history_settings *out);
+void broker_settings_free_history(struct history_settings *settings);

@@ -42,6 +42,13 @@ const char *command_bad_option(const struct request *request)
         return "close: 0, 1, or a status up to 4999";
     if (!s_is_number(wire_option(record, first, "length"), 0, INT64_MAX))
         return "length: a number of bytes";
+    struct wire_text since = wire_option(record, first, "since");
+    if (since.data && !sequence_is_position(since))
+        return "since: not a position";
+    struct wire_text slow = wire_option(record, first, "slow");
+    if (!s_is_one_of(slow, "close", "drop-oldest") &&
+        !s_is_one_of(slow, "latest", "pause"))
+        return "slow: close, drop-oldest, latest or pause";
     struct wire_text want = wire_option(record, first, "want");
     if (!s_is_one_of(want, "accepted", "written") && !wire_is(want, "received"))
         return "want: accepted, written or received";
@@ -86,6 +93,14 @@ bool command_is_repeated(struct request *request)
     return true;
 }
 
+/* Where the subscription begins; before the options, so that none of them counts. */
+static void s_add_start(const struct core *core, struct wire_header *header)
+{
+    char position[SEQUENCE_POSITION];
+    sequence_text(&core->sequence, core->sequence.delivered, position);
+    wire_add_option(header, "pos", position);
+}
+
 /* One command to one edge: verb, c, channels, the other positional tokens, options.  0 or
  * a negative errno of edge_commit. */
 static int s_forward(const struct request *request, const struct target *target,
@@ -100,6 +115,8 @@ static int s_forward(const struct request *request, const struct target *target,
     wire_add_text(&header, target->channels);
     for (size_t at = 2; at < request->options; at++)
         wire_add_text(&header, record->token[at]);
+    if (wire_is(record->token[0], "SUB"))
+        s_add_start(request->core, &header);
     command_add_options(request, &header);
     if (question && request->id.data && reply_id_is_global(request->id))
         wire_add_option(&header, "id", question->id); // outlives this life of the broker

@@ -29,6 +29,9 @@ bool command_ring_has_room(const struct command_ring *self, size_t size,
     if (share == COMMAND_CONTROL) {
         records += records / 8 + 1;
         bytes += bytes / 8 + 1;
+    } else if (share == COMMAND_REPLAY && self->next > self->first) {
+        records /= 2;
+        bytes /= 2;
     }
     return self->next - self->first < records && size <= bytes &&
            self->bytes <= bytes - size;

@@ -17,6 +17,7 @@ struct command_ring {
 enum command_share {
     COMMAND_PLAIN,   // has the limits as they are set
     COMMAND_CONTROL, // acknowledgements and RESEND: an eighth more
+    COMMAND_REPLAY,  // history: half of it, or all of an empty ring
 };
 
 void command_ring_init(struct command_ring *self, size_t records, size_t bytes);

@@ -1,8 +1,10 @@
 #include "broker/core.h"
 
 #include "broker/dispatch.h"
+#include "broker/replay.h"
 #include "common/mem.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,10 @@ struct core *core_new(const struct core_settings *settings, const struct output 
     fence_init(&self->told);
     list_init(&self->failed);
     list_init(&self->owed);
-    topics_init(&self->topics, settings->topics);
+    history_init(&self->history, &settings->history, now_ms);
+    topics_init(&self->topics, settings->topics, &self->history);
+    sequence_init(&self->sequence, settings->boot, settings->pending_bytes);
+    once_init(&self->once, settings->answers);
     replies_init(&self->replies, settings->answers);
     presence_init(&self->presences);
     throttle_init(&self->who, CORE_WHO_MS);
@@ -60,6 +65,9 @@ void core_destroy(struct core **self_p)
     self->output.to_edge = s_no_edge;
     self->output.to_app = s_no_app;
     self->tapped = false;
+    self->history.removed = NULL; // the store keeps what it has
+    self->topics.on_forget = NULL;
+    sequence_give_up(&self->sequence, -ECANCELED, self);
     for (struct edge *edge; (edge = edge_first(&self->edges));)
         edge_life_bury(self, edge);
     session_stop(self);
@@ -72,6 +80,8 @@ void core_destroy(struct core **self_p)
     for (struct service *service; (service = service_first(&self->services));)
         service_destroy(&self->services, &service);
     topics_clear(&self->topics);
+    history_clear(&self->history);
+    once_clear(&self->once);
     replies_clear(&self->replies);
     presence_clear(&self->presences);
     fence_clear(&self->fence);
@@ -182,6 +192,7 @@ void core_turn(struct core *self)
         edge_flush(edge);
         publish_catch_up(self, edge);
         (void)dispatch_pass_acks(self, edge);
+        replay_turn(self, edge);
     }
 }
 
@@ -189,7 +200,7 @@ bool core_is_behind(const struct core *self)
 {
     for (const struct edge *edge = edge_first(&self->edges); edge;
          edge = edge_after(edge))
-        if (edge_is_behind(edge))
+        if (edge_is_behind(edge) || replay_is_due(edge))
             return true;
     return false;
 }
@@ -200,20 +211,26 @@ static void s_lose_edge(struct core *self, struct edge *edge)
     edge_life_bury(self, edge);
 }
 
-static void s_tick_edges(struct core *self)
+static void s_beat(const struct core *self, struct edge *edge)
 {
     struct wire_header header;
-    struct edge *edge = edge_first(&self->edges), *next;
     wire_begin(&header, "HB");
     wire_add(&header, "0");
     wire_add(&header, self->boot);
+    wire_add_option_u64(&header, "c", edge->cursor - 1);
+    edge_say(edge, &header);
+}
+
+static void s_tick_edges(struct core *self)
+{
+    struct edge *edge = edge_first(&self->edges), *next;
     for (; edge; edge = next) {
         next = edge_after(edge);
         command_expire(self, edge);
         if (edge->heard_ms + self->settings.edge_lease_ms < self->now_ms)
             s_lose_edge(self, edge);
         else
-            edge_say(edge, &header);
+            s_beat(self, edge);
     }
 }
 
@@ -326,6 +343,8 @@ void core_tick(struct core *self)
     fence_expire(&self->told, self->now_ms);
     replies_expire(&self->replies, self->now_ms);
     presence_tick(self);
+    once_expire(&self->once, self->now_ms);
+    history_expire(&self->history, self->now_ms);
 }
 
 void core_set_tap(struct core *self, bool watched)
@@ -348,6 +367,10 @@ const struct core_stats *core_measure(struct core *self)
     stats->session_ring_dropped = self->sessions.rings.dropped;
     stats->topics = self->topics.count;
     stats->answers = self->replies.count;
+    stats->history_messages = self->history.count;
+    stats->history_bytes = self->history.bytes;
+    stats->history_evictions = self->history.evictions;
+    stats->pending_bytes = self->sequence.bytes;
     stats->parked = stats->ring_records = stats->ring_bytes = 0;
     for (struct service *service = service_first(&self->services); service;
          service = service_after(service))
@@ -370,4 +393,14 @@ const char *core_drop_name(enum core_drop drop)
         [CORE_DROP_DENIED] = "denied",
     };
     return names[drop];
+}
+
+const char *core_gap_name(enum core_gap gap)
+{
+    static const char *const names[] = {
+        [CORE_GAP_RESTART] = "restart",   [CORE_GAP_RESET] = "reset",
+        [CORE_GAP_HISTORY] = "history",   [CORE_GAP_STORE] = "store",
+        [CORE_GAP_OVERLOAD] = "overload", [CORE_GAP_PATTERN] = "pattern",
+    };
+    return names[gap];
 }

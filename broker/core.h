@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "broker/history.h"
 #include "broker/keeper.h"
 #include "broker/output.h"
 
@@ -31,7 +32,9 @@ struct core_settings {
     int64_t session_grace_ms, session_ring_age_ms;
     size_t session_ring_bytes, session_rings_bytes; // of one, of all
     int64_t born_ms; // wall clock: later than in every earlier life
-    uint64_t boot;   // random, new for each life
+    struct history_settings history;
+    size_t pending_bytes; // of publications that wait for the store
+    uint64_t boot;        // random, new for each life
 };
 
 /* Why a record was dropped. */
@@ -50,17 +53,30 @@ enum core_drop {
     CORE_DROPS,
 };
 
+/* Why a channel was told of a gap. */
+enum core_gap {
+    CORE_GAP_RESTART,  // its cursor is of another epoch
+    CORE_GAP_RESET,    // or above every position
+    CORE_GAP_HISTORY,  // what it lacks is not held
+    CORE_GAP_STORE,    // it is not known what was stored
+    CORE_GAP_OVERLOAD, // too long for the ring of its edge
+    CORE_GAP_PATTERN,  // too many topics
+    CORE_GAPS,
+};
+
 struct core_stats {
     uint64_t events, commands, publications, acks, resends, joins, hellos;
     uint64_t lost_edges, lost_workers, left_edges, left_workers;
     uint64_t pauses, lost_publications;
     uint64_t sessions_opened, sessions_ended, sessions_revived, sessions_lost;
+    uint64_t replays, gaps[CORE_GAPS];
     uint64_t dropped[CORE_DROPS];
     /* Of the present moment, filled in by core_measure. */
     uint64_t edges, workers, services, channels, parked, topics, answers;
     uint64_t ring_records, ring_bytes;
     uint64_t sessions, sessions_attached, carriers;
     uint64_t session_ring_bytes, session_ring_dropped;
+    uint64_t history_messages, history_bytes, history_evictions, pending_bytes;
 };
 
 /* The newest record that was denied; all "" before the first. */
@@ -102,6 +118,7 @@ void core_set_tap(struct core *self, bool watched);
 const struct core_stats *core_measure(struct core *self);
 /* A word for each reason, for metrics. */
 const char *core_drop_name(enum core_drop drop);
+const char *core_gap_name(enum core_gap gap);
 
 /* The store.  Without one, history lives as long as the process, and its epoch is the
  * boot id. */

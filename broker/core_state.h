@@ -7,7 +7,9 @@
 #include "broker/fence.h"
 #include "broker/label.h"
 #include "broker/presence.h"
+#include "broker/once.h"
 #include "broker/reply.h"
+#include "broker/sequence.h"
 #include "broker/service.h"
 #include "broker/session.h"
 #include "broker/throttle.h"
@@ -47,6 +49,11 @@ struct core {
     struct table labels; // that channels have
     struct presences presences;
     struct topics topics;
+    struct history history;
+    struct sequence sequence;
+    struct keeper keeper; // sequence.keeper, if there is a store
+    struct once once;
+    uint64_t replays; // turns of pulls so far
     struct replies replies;
     struct throttle who;
     size_t orphans;   // channels whose edge is dead
@@ -76,13 +83,7 @@ static inline void core_dropped(struct core *self, enum core_drop why)
 /* Of the positions that are given out. */
 static inline const char *core_epoch(const struct core *self)
 {
-    return self->boot;
-}
-
-/* The next position. */
-static inline uint64_t core_take_position(struct core *self)
-{
-    return ++self->topics.position;
+    return self->sequence.epoch;
 }
 
 /* from_edge.c and from_app.c: one record that wire_read took, or the reason why it did
@@ -131,7 +132,7 @@ void command_unsure(struct core *core, struct edge *edge, uint64_t lastc);
 /* Answers of which nothing was heard since are given up. */
 void command_expire(struct core *core, struct edge *edge);
 
-/* publish.c: topics. */
+/* publish.c: topics; post.c: publications. */
 void command_sub(struct request *request);
 void command_unsub(struct request *request);
 void command_pub(struct request *request);

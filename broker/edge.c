@@ -60,6 +60,7 @@ static struct edge *s_new(const char *id, size_t size)
     list_init(&self->held);
     list_init(&self->lost);
     list_init(&self->sessions);
+    pulls_init(&self->pulls);
     return self;
 }
 
@@ -89,6 +90,7 @@ void edge_destroy(struct edge **self_p)
         self->all->count--;
     }
     command_ring_clear(&self->ring);
+    pulls_clear(&self->pulls);
     blob_unref(&self->welcome);
     free(self);
 }

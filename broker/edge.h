@@ -9,6 +9,7 @@
 #include "broker/command_ring.h"
 #include "broker/list.h"
 #include "broker/output.h"
+#include "broker/pull.h"
 #include "common/table.h"
 
 #include <stdbool.h>
@@ -42,7 +43,10 @@ struct edge {
     struct link sessions;  // of which it keeps the newest copy
     struct link held;      // commands that wait until it has announced everything
     size_t held_count, held_bytes;
-    struct table asks; // c -> question
+    struct pulls pulls; // HGETs that are not answered yet
+    uint64_t post;      // the newest publication that it wanted
+    bool posted;        // and that fitted
+    struct table asks;  // c -> question
     size_t ask_count;
     uint64_t sync_c;   // commands after this are behind what it announces
     uint64_t unsure_c; // answers to commands up to this may have been lost

@@ -1,5 +1,6 @@
 #include "broker/dispatch.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,6 +68,7 @@ static void s_begin_anew(struct core *core, struct edge *edge)
 {
     command_abandon(core, edge);
     publish_abandon(core, edge);
+    pulls_clear(&edge->pulls);
     edge->cursor = edge->ring.next;
 }
 
@@ -243,10 +245,11 @@ void edge_life_hello(struct core *core, const struct address *from,
 }
 
 /* A sign of life where no large record is in its way. */
-static void s_beat(struct core *core, uint64_t peer)
+static void s_beat(struct core *core, const struct edge *edge, uint64_t peer)
 {
-    char text[32];
-    int size = snprintf(text, sizeof text, "HB 0 %s", core->boot);
+    char text[64];
+    int size =
+        snprintf(text, sizeof text, "HB 0 %s c=%" PRIu64, core->boot, edge->cursor - 1);
     struct blob *record = blob_new(text, (size_t)size);
     if (record)
         (void)core->output.to_edge(core->output.context, peer, record);
@@ -286,7 +289,7 @@ void edge_life_pulse(struct core *core, const struct address *from,
     if (edge && edge->peer) {
         edge->heard_ms = core->now_ms;
         if (from->peer != edge->peer)
-            s_beat(core, from->peer);
+            s_beat(core, edge, from->peer);
         s_count_taken(core, edge, record, from->peer);
         return;
     }

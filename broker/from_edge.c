@@ -1,3 +1,4 @@
+#include "broker/replay.h"
 #include "broker/session_core.h"
 
 #include <errno.h>
@@ -407,6 +408,11 @@ static void s_tunsub(const struct from *from)
         publish_tunsub(from->core, from->edge, s_token(from->record, 1), lastc);
 }
 
+static void s_hget(const struct from *from)
+{
+    replay_ask(from->core, from->edge, from->record);
+}
+
 static void s_answer(const struct from *from)
 {
     command_answered(from->core, from->edge, from->record);
@@ -481,7 +487,8 @@ static const struct verb {
     {"ENTER", 3, s_enter, false},     {"EXIT", 3, s_exit, false},
     {"PRESENT", 1, s_present, false}, {"PUB", 2, s_pub, false},
     {"GET", 2, s_get, false},         {"BYE", 1, s_bye, false},
-    {"SEEN", 3, s_seen, true},        {"SESS", 7, s_sess, false},
+    {"HGET", 4, s_hget, true},        {"SEEN", 3, s_seen, true},
+    {"SESS", 7, s_sess, false},
 };
 
 /* What only the edge of sessions says. */

@@ -82,6 +82,10 @@ static bool s_question(const struct request *request)
         return s_service(request, record->token[2]);
     if (of && wire_is(record->token[1], "presence"))
         return s_topic(request, record->token[2]);
+    if (of && wire_is(record->token[1], "history"))
+        return s_topic(request, record->token[2]);
+    if (wire_is(record->token[1], "topics"))
+        return true; // it sees those that it has
     return authority_has_every_service(request->from->authority) ||
            s_deny(request, record->token[1], "the key does not allow every service");
 }

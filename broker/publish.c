@@ -1,8 +1,8 @@
 #include "broker/command.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
+
+/* Topics: what edges want, what they are owed.  Publications themselves: post.c. */
 
 /* SUB: the interest is there before the command, so that no publication after it is
  * missed. */
@@ -15,7 +15,8 @@ void command_sub(struct request *request)
                             : NULL;
     if (!topic_name_is_valid(request->record->token[2])) {
         core_dropped(core, CORE_DROP_VALUE);
-        answer_error(request, channel, "value", "topic: 1 to 255 bytes");
+        answer_error(request, channel, "value",
+                     "topic: 1 to 255 bytes, with * only in /* or /** at the end");
         return;
     }
     if (!edge) {
@@ -47,23 +48,18 @@ void command_unsub(struct request *request)
     (void)command_one(request);
 }
 
-static void s_position(const struct core *core, uint64_t position, char out[40])
-{
-    snprintf(out, 40, "%s:%" PRIu64, core->boot, position);
-}
-
 /* What the edge is owed for this topic before anything else of it: 0, or -ENOBUFS. */
 static int s_settle(struct core *core, struct interest *interest)
 {
     struct edge *edge = interest->edge;
     struct wire_header header;
-    char from[40], to[40];
-    s_position(core, interest->lost_from, from);
-    s_position(core, interest->lost_to, to);
+    char from[SEQUENCE_POSITION], to[SEQUENCE_POSITION];
+    sequence_text(&core->sequence, interest->lost_from, from);
+    sequence_text(&core->sequence, interest->lost_to, to);
     edge_begin(edge, &header, interest->top_due ? "TOP" : "LOST");
     wire_add(&header, interest->topic->name);
     if (interest->top_due)
-        s_position(core, interest->topic->position, from);
+        sequence_text(&core->sequence, interest->topic->position, from);
     wire_add(&header, from);
     if (!interest->top_due)
         wire_add(&header, to);
@@ -77,104 +73,6 @@ static int s_settle(struct core *core, struct interest *interest)
     interest->top_due = false;
     list_remove(&interest->lost);
     return 0;
-}
-
-static int s_publish_to(struct core *core, struct interest *interest,
-                        const struct request *request, const char *position)
-{
-    struct edge *edge = interest->edge;
-    struct wire_header header;
-    if (list_has(&interest->lost) && s_settle(core, interest) < 0)
-        return -ENOBUFS;
-    edge_begin(edge, &header, "PUB");
-    wire_add_text(&header, request->record->token[1]);
-    wire_add(&header, position);
-    command_add_options(request, &header);
-    return edge_commit(edge, &header, payload_of(request->record), COMMAND_PLAIN);
-}
-
-static void s_tap_publication(const struct request *request, const char *position)
-{
-    struct wire_header header;
-    wire_begin(&header, "PUB");
-    wire_add_text(&header, request->record->token[1]);
-    wire_add(&header, position);
-    command_add_options(request, &header);
-    tap_publication(request->core, request->record->token[1], &header,
-                    payload_of(request->record));
-}
-
-/* The publication is taken: its position is the answer. */
-static void s_answer_publication(const struct request *request, const char *position)
-{
-    struct core *core = request->core;
-    struct question *question = command_question(request, request->record->token[1]);
-    char option[48];
-    if (!question)
-        return;
-    snprintf(option, sizeof option, "pos=%s", position);
-    question_set_extra(question, answer_key(option));
-    question_took(question, 1, 0);
-    command_finish(core, question);
-}
-
-/* Does the header fit with what we add, number and position?  Else every edge would lose
- * it. */
-static bool s_fits(const struct wire_record *record)
-{
-    size_t size = sizeof "PUB" + 20 + 40;
-    for (size_t at = 1; at < record->count; at++)
-        size += record->token[at].size + 1;
-    return size <= WIRE_HEADER_MAX;
-}
-
-/* NULL, or what is wrong with a PUB. */
-static const char *s_bad_publication(const struct request *request)
-{
-    struct wire_text except = wire_option(request->record, request->options, "except");
-    if (!topic_name_is_valid(request->record->token[1]))
-        return "topic: 1 to 255 bytes";
-    if (except.data && !channel_id_is_valid(except))
-        return "except: not the id of a channel";
-    if (!s_fits(request->record))
-        return "header: too long to be passed on";
-    return command_bad_option(request);
-}
-
-static void s_publish(const struct request *request)
-{
-    struct core *core = request->core;
-    struct topic *topic = topic_get(&core->topics, request->record->token[1]);
-    uint64_t number = topic_publish(&core->topics, topic);
-    char position[40];
-    s_position(core, number, position);
-    core->stats.publications++;
-    struct link *at = topic ? list_first(&topic->interests) : NULL;
-    for (; at; at = list_after(&topic->interests, at)) {
-        struct interest *interest = list_item(at, struct interest, of_topic);
-        if (s_publish_to(core, interest, request, position) == 0)
-            continue;
-        interest_lose(interest, number);
-        core->stats.lost_publications++;
-    }
-    if (core->tapped)
-        s_tap_publication(request, position);
-    s_answer_publication(request, position);
-}
-
-void command_pub(struct request *request)
-{
-    struct wire_text name = request->record->token[1];
-    const char *bad = s_bad_publication(request);
-    if (bad) {
-        core_dropped(request->core, CORE_DROP_VALUE);
-        answer_error(request, name, "value", bad);
-    } else if (!request->record->has_payload) {
-        core_dropped(request->core, CORE_DROP_SYNTAX);
-        answer_error(request, name, "syntax", "no payload");
-    } else if (!command_is_repeated(request)) {
-        s_publish(request);
-    }
 }
 
 void publish_tsub(struct core *core, struct edge *edge, struct wire_text name)

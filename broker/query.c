@@ -1,3 +1,5 @@
+#include "broker/query.h"
+
 #include "broker/dispatch.h"
 
 #include <jansson.h>
@@ -9,8 +11,7 @@ enum {
     QUERY_LIST_MAX = 10000, // at most
 };
 
-/* INFO key - id LF json; takes the value. */
-static void s_info(const struct request *request, struct wire_text key, json_t *value)
+void query_say(const struct request *request, struct wire_text key, json_t *value)
 {
     char *text = json_dumps(value, JSON_COMPACT);
     json_decref(value);
@@ -48,7 +49,7 @@ static void s_stats(const struct request *request)
         json_object_set_new(dropped, core_drop_name((enum core_drop)why),
                             s_number(stats->dropped[why]));
     json_object_set_new(value, "dropped", dropped);
-    s_info(request, answer_key("stats"), value);
+    query_say(request, answer_key("stats"), value);
 }
 
 static json_t *s_worker(const struct member *member)
@@ -87,7 +88,7 @@ static void s_channel(const struct request *request, struct wire_text id)
     json_object_set_new(value, "last", s_number(channel->last));
     json_object_set_new(value, "acked", s_number(channel->acked));
     json_object_set_new(value, "gen", s_number(channel->gen));
-    s_info(request, id, value);
+    query_say(request, id, value);
 }
 
 /* Appends the ids of a list of channels, as long as the list of ids is below its limit.
@@ -132,7 +133,7 @@ static void s_list(const struct request *request, struct wire_text name)
                         s_number(service->channel_count - service->carrier_count));
     json_object_set_new(value, "workers", workers);
     json_object_set_new(value, "channels", ids);
-    s_info(request, name, value);
+    query_say(request, name, value);
 }
 
 static json_t *s_presence(const struct presence *topic, struct wire_text name,
@@ -178,12 +179,17 @@ void query_get(struct request *request)
     else if (wire_is(what, "list") && of.data)
         s_list(request, of);
     else if (wire_is(what, "presence") && of.data)
-        s_info(request, of,
-               s_presence(presence_find(&request->core->presences, of), of,
-                          s_limit(request)));
+        query_say(request, of,
+                  s_presence(presence_find(&request->core->presences, of), of,
+                             s_limit(request)));
+    else if (wire_is(what, "history") && of.data)
+        query_history(request, of);
+    else if (wire_is(what, "topics"))
+        query_topics(request, of);
     else
         answer_error_always(request, what, "value",
-                            "stats, info CHANNEL, list SERVICE or presence TOPIC");
+                            "stats, info CHANNEL, list SERVICE, presence TOPIC, history "
+                            "TOPIC or topics PREFIX");
 }
 
 /* Is this channel's edge one that is still expected to announce it? */

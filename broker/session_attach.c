@@ -72,7 +72,7 @@ static struct session *s_make(struct core *core, struct carrier *carrier,
     session->service = carrier->channel->service;
     session->told_attached = true; // OPEN says so
     session_set(&session->as, answer_key(carrier->as));
-    session->seen = core->topics.position;
+    session->seen = core->sequence.delivered;
     position_write(core_epoch(core), session->seen, session->position);
     session_set_meta(session, payload_of(from->record));
     session_say(core, session, SESSION_SAYS_OPEN, "", payload_of(from->record));

@@ -80,7 +80,7 @@ void session_seen(struct core *core, struct channel *channel, struct wire_text p
     uint64_t number;
     if (!session || session->state == SESSION_EXPECTED || !position.data ||
         position_read(position, core_epoch(core), &number) < 0 ||
-        number > core->topics.position || number <= session->seen)
+        number > core->sequence.delivered || number <= session->seen)
         return;
     session->seen = number;
     position_write(core_epoch(core), number, session->position);
@@ -131,14 +131,14 @@ static struct wire_text s_options(const struct request *request, char room[DOWN_
 /* To the carrier that serves, if it is not behind: 0, -EAGAIN when there is none, or
  * -ENOBUFS or -EMSGSIZE. */
 static int s_pass_on(struct core *core, struct session *session, uint64_t number,
-                     struct wire_text options, struct wire_text payload)
+                     bool due, struct wire_text options, struct wire_text payload)
 {
     struct carrier *carrier = session->current;
     char position[POSITION_MAX + 1];
     struct wire_header header;
     if (!carrier || carrier->state != CARRIER_LIVE)
         return -EAGAIN;
-    if (carrier->due == 0) {
+    if (carrier->due == 0 && due) {
         position_write(core_epoch(core), number, position);
         edge_begin(carrier->channel->edge, &header, "SEND");
         wire_add(&header, carrier->channel->id);
@@ -189,10 +189,11 @@ static int s_deliver(const struct request *request, struct session *session,
     struct core *core = request->core;
     char room[DOWN_OPTIONS];
     struct wire_text options = s_options(request, room);
-    *number_out = core_take_position(core);
+    *number_out = sequence_take(&core->sequence);
+    bool due = sequence_is_due(&core->sequence, *number_out);
     int held =
         session_ring_add(&session->ring, *number_out, options, payload, core->now_ms);
-    int passed = s_pass_on(core, session, *number_out, options,
+    int passed = s_pass_on(core, session, *number_out, due, options,
                            payload.data ? payload : (struct wire_text){"", 0});
     return held < 0 && passed < 0 ? -ENOBUFS : 0;
 }
@@ -204,7 +205,7 @@ int session_send(const struct request *request, struct session *session,
     const struct wire_record *record = request->record;
     struct wire_text close = wire_option(record, request->options, "close");
     bool received = wire_is(wire_option(record, request->options, "want"), "received");
-    uint64_t number = core->topics.position;
+    uint64_t number = core->sequence.delivered;
     if (!session || session->state != SESSION_OPEN)
         return -ENOENT;
     if (s_unsupported(request))
@@ -262,7 +263,7 @@ static int s_sub(const struct request *request, struct session *session)
     uint64_t number;
     if (since.data && position_read(since, core_epoch(core), &number) == -EPROTO)
         return -EINVAL;
-    position_write(core_epoch(core), core->topics.position, position);
+    position_write(core_epoch(core), core->sequence.delivered, position);
     struct session_topic *topic =
         session_topic_get(session, name, since.data ? since : answer_key(position));
     if (!topic)

@@ -171,7 +171,7 @@ static void s_revive(const struct announcement *from, struct session *session,
     session->service = service;
     session->last = session->acked = session_first_number(core);
     session->told_attached = true; // whatever workers were told: they hear what is new
-    session->ring.lost = core->topics.position; // all that was in it
+    session->ring.lost = core->sequence.delivered; // all that was in it
     if (!wire_is(worker, "-"))
         session_set(&session->worker, worker);
     session_set(&session->as, wire_option(record, from->options, "as"));
@@ -205,7 +205,7 @@ static void s_learn(const struct announcement *from, struct session *session,
         memcpy(session->position, position.data, position.size);
         session->position[position.size] = 0;
         if (position_read(position, core_epoch(core), &number) == 0 &&
-            number <= core->topics.position)
+            number <= core->sequence.delivered)
             session->seen = number;
         if (wire_is(wire_option(from->record, from->options, "older"), "1") &&
             session_is_early(core))

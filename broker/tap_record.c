@@ -90,7 +90,7 @@ void tap_send(struct core *core, struct wire_text channel, const struct request 
 void tap_publication(struct core *core, struct wire_text topic,
                      const struct wire_header *header, struct wire_text payload)
 {
-    char name[TOPIC_NAME_MAX + 8];
+    char name[TOPIC_MAX + 8];
     snprintf(name, sizeof name, "topic/%.*s", (int)topic.size, topic.data);
     if (!header->overflow)
         core->output.to_tap(core->output.context, name, header, payload);

@@ -74,8 +74,8 @@ static void s_to_tap(void *context, const char *topic, const struct wire_header 
         abort();
 }
 
-/* %c: a channel of one of two edges, %i: a session, %n: a small number, %t: a tag, %s: a
- * service, %r: raw bytes. */
+/* %c: a channel of one of two edges, %i: a session, %n: a small number, %p: a position,
+ * %t: a tag, %s: a service, %r: raw bytes. */
 static const char *const s_edge_lines[] = {
     "HELLO e1 0123456789abcdef %b %n proto=RW/1",
     "HELLO e2 0123456789abcdef %b %n proto=RW/1",
@@ -97,7 +97,13 @@ static const char *const s_edge_lines[] = {
     "TSUB t/%n",
     "ENTER t/%n %c\na",
     "EXIT t/%n %c",
+    "TSUB t/*",
+    "TSUB t/**",
     "TUNSUB t/%n %n",
+    "TUNSUB t/* %n",
+    "HGET %c - 1",
+    "HGET %c %p %n n=%n\nt/%n\nt/%n %p\n",
+    "HGET %c %p 1 bytes=%n\nt/* %p\nt/%n\nt/**\n",
     "OK %n sent=%n gone=%n",
     "OK %n",
     "ERR %n gone\nno",
@@ -141,6 +147,12 @@ static const char *const s_app_lines[] = {
     "UNSUB %c t/%n",
     "PUB t/%n id=%n except=%c\nhello",
     "PUB t/%n\nhello",
+    "PUB t/%n/%n id=%n hist=0\nhello",
+    "PUB t/%n id=%n key=k%n ttl=%n collapse=c bin=1\nhello",
+    "PUB t/%n id=%n durable=1 key=k%n\nhello",
+    "SUB %c t/* since=%p slow=latest",
+    "GET history t/%n limit=%n since=%p",
+    "GET topics t/",
     "GET stats",
     "GET info %c",
     "GET list %s limit=%n",
@@ -174,6 +186,10 @@ static size_t s_fill(struct script *self, char what, char *out, size_t room)
         return (size_t)snprintf(out, room, "s%u", byte % 2);
     case 'b':
         return (size_t)snprintf(out, room, "%s", byte % 2 ? "000000000000002a" : "-");
+    case 'p':
+        return (size_t)snprintf(out, room, "%s:%u",
+                                byte % 8 ? "000000000000002a" : "00000000000000ff",
+                                byte / 8);
     case 't':
         return (size_t)snprintf(out, room, "%s", self->tag[s_byte(self) % 3]);
     default:
@@ -283,30 +299,34 @@ static void s_event(struct script *self)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct script script = {.data = data, .size = size, .now_ms = 1000};
-    const struct core_settings settings = {.edge_lease_ms = 5000,
-                                           .worker_lease_ms = 5000,
-                                           .ack_timeout_ms = 30000,
-                                           .ring_records = 8,
-                                           .ring_bytes = 4096,
-                                           .topics = 4,
-                                           .edges = 100,
-                                           .workers = 1000,
-                                           .services = 100,
-                                           .closes = 10000,
-                                           .answers = 1000,
-                                           .presence_members = 3,
-                                           .presence_total = 4,
-                                           .watches = 3,
-                                           .watch_lease_ms = 60000,
-                                           .cast_lines = 4,
-                                           .cast_channels = 4,
-                                           .sessions = 4,
-                                           .session_grace_ms = 20000,
-                                           .session_ring_age_ms = 10000,
-                                           .session_ring_bytes = 1024,
-                                           .session_rings_bytes = 2048,
-                                           .born_ms = 1,
-                                           .boot = 42};
+    const struct core_settings settings = {
+        .edge_lease_ms = 5000,
+        .worker_lease_ms = 5000,
+        .ack_timeout_ms = 30000,
+        .ring_records = 8,
+        .ring_bytes = 4096,
+        .topics = 4,
+        .edges = 100,
+        .workers = 1000,
+        .services = 100,
+        .closes = 10000,
+        .answers = 1000,
+        .history = {.limits = {.count = 3, .age_ms = 5000, .bytes = 1000},
+                    .total_bytes = 2000},
+        .pending_bytes = 100000,
+        .presence_members = 3,
+        .presence_total = 4,
+        .watches = 3,
+        .watch_lease_ms = 60000,
+        .cast_lines = 4,
+        .cast_channels = 4,
+        .sessions = 4,
+        .session_grace_ms = 20000,
+        .session_ring_age_ms = 10000,
+        .session_ring_bytes = 1024,
+        .session_rings_bytes = 2048,
+        .born_ms = 1,
+        .boot = 42};
     const struct output output = {&script, s_to_edge, s_to_app, s_to_tap};
     script.core = core_new(&settings, &output, script.now_ms);
     while (script.size)

@@ -62,7 +62,7 @@ forbid 'broker/back.[ch]' 'broker/front' 'the two sides meet in main.c'
 door 'microhttpd\.h' 'gateway/http_server[a-z_]*\.[ch]|common/ops_server\.c'
 door 'c?zmq\.h' 'gateway/bus[a-z_]*\.[ch]|broker/(batch|front|back|tap|feed|socket|zap|watch)\.[ch]|common/conf\.c|ctl/keys\.c'
 door 'openssl/' 'gateway/(ws_handshake|session_token)\.c'
-door 'jansson\.h' 'gateway/(meta|topic_message)\.c|broker/(query|tap_record|session_meta|session_query)\.c'
+door 'jansson\.h' 'gateway/(meta|topic_message)\.c|broker/(query[a-z_]*|tap_record|session_meta|session_query)\.[ch]'
 door 'sqlite3\.h' 'broker/store_database\.c'
 door 'sys/epoll\.h' 'gateway/(loop|http_server[a-z_]*|acceptor|worker|channel_[a-z_]+)\.[ch]'
 door '(pthread|threads)\.h' \

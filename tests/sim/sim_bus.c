@@ -287,6 +287,11 @@ void sim_start_broker(struct sim *self)
         .session_ring_bytes = 65536,
         .session_rings_bytes = 1 << 20,
         .born_ms = self->now_ms,
+        .history = {.limits = {.count = 1 + sim_draw(self, 30),
+                               .age_ms = 20000,
+                               .bytes = 1 << 20},
+                    .total_bytes = sim_chance(self, 2) ? 1 << 20 : 4000},
+        .pending_bytes = 1 << 20,
         .boot = (uint64_t)sim_draw(self, UINT32_MAX) << 32 | sim_draw(self, UINT32_MAX),
     };
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};

@@ -73,7 +73,7 @@ START_TEST(heartbeats_go_to_edges_and_workers_each_second)
     rig_app(s_rig, 1, "JOIN echo");
     rig_forget(s_rig);
     rig_wait(s_rig, 2, "1");
-    ck_assert_int_eq(rig_count(s_rig, "edge 8 HB 0 " BOOT), 2);
+    ck_assert_int_eq(rig_count(s_rig, "edge 8 HB 0 " BOOT " c=0"), 2);
     ck_assert_int_eq(rig_count(s_rig, "app 1 HB - - -"), 2);
 }
 END_TEST
@@ -83,7 +83,7 @@ START_TEST(a_heartbeat_is_answered_where_it_came_from)
     rig_join_edge(s_rig, 1);
     rig_forget(s_rig);
     rig_edge(s_rig, 60, "HB e1 " EPOCH " 0");
-    rig_expect(s_rig, "edge 60 HB 0 " BOOT);
+    rig_expect(s_rig, "edge 60 HB 0 " BOOT " c=*");
     rig_edge(s_rig, 8, "HB e1 " EPOCH " 0"); // the other connection has its own beats
     rig_expect_no(s_rig, "edge * HB*");
 }
@@ -95,7 +95,7 @@ START_TEST(a_large_record_in_the_way_is_no_death_while_heartbeats_take_another)
     s_rig->full = 1 << 8; // nothing comes through here, in either direction
     for (int second = 0; second < 20; second++) {
         rig_wait(s_rig, 1, "1");
-        rig_expect(s_rig, "edge 60 HB 0 " BOOT);
+        rig_expect(s_rig, "edge 60 HB 0 " BOOT " c=*");
     }
     ck_assert_int_eq((int)core_measure(s_rig->core)->edges, 1);
 }

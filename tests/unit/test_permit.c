@@ -77,7 +77,7 @@ START_TEST(a_record_of_what_the_key_allows_is_carried_out)
     s_say(LIMITED, &s_limited, "SEND " CH("1") "\nhi");
     rig_expect(s_rig, "edge 8 SEND * " CH("1") "|hi");
     s_say(LIMITED, &s_limited, "SUB " CH("1") " rooms/1");
-    rig_expect(s_rig, "edge 8 SUB * " CH("1") " rooms/1");
+    rig_expect(s_rig, "edge 8 SUB * " CH("1") " rooms/1 pos=*");
     s_say(LIMITED, &s_limited, "PUB rooms/1 id=2\nhi");
     rig_expect(s_rig, "app 1 OK rooms/1 - 2 *");
     s_say(LIMITED, &s_limited, "GET info " CH("1") " id=3");

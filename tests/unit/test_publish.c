@@ -42,7 +42,7 @@ START_TEST(a_sub_then_a_pub_never_misses)
 {
     rig_app(s_rig, 3, "SUB " CH("1") " rooms/1");
     rig_app(s_rig, 3, "PUB rooms/1\nhello");
-    rig_expect(s_rig, "edge 8 SUB 1 " CH("1") " rooms/1");
+    rig_expect(s_rig, "edge 8 SUB 1 " CH("1") " rooms/1 pos=" BOOT ":0");
     rig_expect(s_rig, "edge 8 PUB 2 rooms/1 *|hello");
     rig_app(s_rig, 3, "UNSUB " CH("1") " rooms/1");
     rig_expect(s_rig, "edge 8 UNSUB 3 " CH("1") " rooms/1");

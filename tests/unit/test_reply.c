@@ -1,5 +1,4 @@
 #include "broker/reply.h"
-#include "broker/topic.h"
 
 #include <check.h>
 #include <errno.h>
@@ -134,46 +133,6 @@ START_TEST(a_question_keeps_the_envelope_of_who_asked_last)
 }
 END_TEST
 
-START_TEST(positions_count_for_all_topics_and_outlive_their_topic)
-{
-    struct topics topics;
-    topics_init(&topics, 2);
-    struct topic *a = topic_get(&topics, s_text("a"));
-    ck_assert_uint_eq(topic_publish(&topics, a), 1);
-    ck_assert_uint_eq(topic_publish(&topics, topic_get(&topics, s_text("b"))), 2);
-    ck_assert_uint_eq(topic_publish(&topics, a), 3);
-    struct topic *c = topic_get(&topics, s_text("c")); // b was the oldest
-    ck_assert_ptr_null(topic_find(&topics, s_text("b")));
-    ck_assert_uint_eq(c->position, 2);
-    ck_assert_uint_eq(a->position, 3);
-    topics_clear(&topics);
-}
-END_TEST
-
-START_TEST(a_topic_that_an_edge_wants_is_not_forgotten)
-{
-    struct topics topics;
-    struct edges edges = {.output = &s_output};
-    struct edge *edge = edge_new(&edges, "a.01234567", 10);
-    topics_init(&topics, 1);
-    struct topic *a = topic_get(&topics, s_text("a"));
-    struct interest *interest = interest_get(a, edge);
-    ck_assert_ptr_eq(interest_get(a, edge), interest);
-    ck_assert_ptr_null(topic_get(&topics, s_text("b")));
-    ck_assert_uint_eq(topic_publish(&topics, NULL), 1);
-    interest_lose(interest, 4);
-    interest_lose(interest, 9);
-    ck_assert_uint_eq(interest->lost_from, 4);
-    ck_assert_uint_eq(interest->lost_to, 9);
-    ck_assert(!list_is_empty(&edge->lost));
-    interest_destroy(&topics, &interest);
-    ck_assert(list_is_empty(&edge->lost));
-    ck_assert_ptr_nonnull(topic_get(&topics, s_text("b")));
-    edge_destroy(&edge);
-    topics_clear(&topics);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("reply");
@@ -186,10 +145,6 @@ int main(void)
     tcase_add_test(replies, adds_up_what_edges_answer_and_cuts_what_they_explain);
     tcase_add_test(replies, a_question_keeps_the_envelope_of_who_asked_last);
     suite_add_tcase(suite, replies);
-    TCase *topics = tcase_create("topic");
-    tcase_add_test(topics, positions_count_for_all_topics_and_outlive_their_topic);
-    tcase_add_test(topics, a_topic_that_an_edge_wants_is_not_forgotten);
-    suite_add_tcase(suite, topics);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
     int failed = srunner_ntests_failed(runner);
