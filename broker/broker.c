@@ -3,6 +3,7 @@
 #include "broker/back.h"
 #include "broker/broker_metrics.h"
 #include "broker/broker_settings.h"
+#include "broker/broker_store.h"
 #include "broker/core.h"
 #include "broker/feed.h"
 #include "broker/front.h"
@@ -40,7 +41,8 @@ struct broker {
     char tap_endpoint[SOCKET_ENDPOINT_MAX];
     struct feed *pull, *sub;
     struct core *core;
-    int wake; // eventfd
+    struct broker_store *store; // NULL: history lives as long as we do
+    int wake;                   // eventfd
     atomic_bool running, stopping, reloading;
     bool reopen_tap;          // with the keys that count now
     int64_t beat_every_ms;    // a second, or a fifth of a short lease
@@ -210,6 +212,17 @@ static bool s_watch_all(struct broker *self)
     return true;
 }
 
+/* The last thing at the start: nothing can fail any more, and leave positions unused. */
+static bool s_open_store(struct broker *self, const struct conf *conf, char *why)
+{
+    char wrong[STORE_WHY];
+    self->store = broker_store_open(conf, self->wake);
+    if (broker_store_start(self->store, self->core, wrong))
+        return true;
+    snprintf(why, WHY_ROOM, "data: %.240s", wrong);
+    return false;
+}
+
 struct broker *broker_new(const struct conf *conf, char *why, size_t room)
 {
     struct broker *self = mem_new(struct broker);
@@ -221,7 +234,9 @@ struct broker *broker_new(const struct conf *conf, char *why, size_t room)
         self->core = s_core(self, conf);
         broker_metrics_register();
         watch_register();
-        return self;
+        store_register();
+        if (s_open_store(self, conf, text))
+            return self;
     }
     snprintf(why, room, "%s", text);
     broker_destroy(&self);
@@ -234,6 +249,7 @@ void broker_destroy(struct broker **self_p)
     if (!self)
         return;
     *self_p = NULL;
+    broker_store_close(&self->store);
     core_destroy(&self->core);
     watch_destroy(&self->watch);
     front_destroy(&self->front);
@@ -316,6 +332,7 @@ static bool s_drain(struct broker *self)
     if (self->sub)
         more |= feed_drain(self->sub, self->core, BROKER_BUDGET) == BROKER_BUDGET;
     core_turn(self->core);
+    broker_store_turn(self->store);
     return more;
 }
 
@@ -409,6 +426,7 @@ static void s_tick(struct broker *self, int64_t now_ms)
     broker_metrics_update(stats, self->longest_turn_ms);
     s_log(self, stats);
     zap_report(self->zap);
+    broker_store_report(self->store);
     watch_report(self->watch);
     s_reopen_tap(self);
 }
@@ -445,6 +463,7 @@ void broker_run(struct broker *self)
     while (s_wait(self, s_timeout_ms(self, now_ms, more))) {
         now_ms = clock_now_ms();
         core_set_time(self->core, now_ms);
+        broker_store_drain(self->store);
         if (atomic_exchange(&self->reloading, false))
             s_reload(self);
         more = s_drain(self);

@@ -1,6 +1,7 @@
 #include "broker/broker_settings.h"
 
 #include "broker/key_store.h"
+#include "broker/store.h"
 #include "common/conf_value.h"
 #include "common/mem.h"
 #include "common/topic_pattern.h"
@@ -43,6 +44,17 @@ const struct conf_setting broker_settings[] = {
      .initial = "no",
      .help = "Without keys, allow endpoints that are not on loopback: everybody who "
              "reaches them is trusted."},
+    {.name = "data",
+     .type = CONF_TEXT,
+     .help = "Folder where history is stored, so that it outlives the broker; empty: "
+             "history is in memory only."},
+    {.name = "data-queue",
+     .type = CONF_SIZE,
+     .initial = "64MiB",
+     .least = 65536,
+     .most = 1LL << 40,
+     .help = "Bytes of publications that may wait for the disk; history takes none "
+             "beyond."},
     {.name = "edge-lease",
      .type = CONF_DURATION,
      .initial = "5s",
@@ -356,6 +368,13 @@ void broker_settings_free_history(struct history_settings *settings)
     *settings = (struct history_settings){.rules = NULL};
 }
 
+static void s_check_data(const char *folder)
+{
+    char why[STORE_WHY];
+    if (folder && *folder && !store_check(folder, why))
+        conf_refuse("data", folder, why);
+}
+
 void broker_settings_check(const struct conf *conf)
 {
     struct history_settings history;
@@ -365,6 +384,7 @@ void broker_settings_check(const struct conf *conf)
     bool open = !keys || !*keys;
     if (!open)
         s_check_keys(keys);
+    s_check_data(conf_text(conf, "data"));
     static const char *const names[] = {"bus-edges", "bus-apps", "bus-tap", "bus-pull",
                                         "bus-sub"};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {

@@ -230,6 +230,7 @@ struct store *store_open(const char *folder, size_t queue_bytes, int wake,
         .database = self->database,
         .positions = self->file,
         .first = {.epoch = self->start.epoch, .leased_to = self->start.leased_to},
+        .folder = self->folder,
         .queue_bytes = queue_bytes,
         .wake = wake,
     };

@@ -8,11 +8,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     RETRY_MS = 250,        // after a failure
+    ROOM_BYTES = 1 << 20,  // that must be free again on a disk that was full
     BATCH_ITEMS = 10000,   // in one transaction
     BATCH_BYTES = 4 << 20, // likewise
     MARK_SHARE = 2,        // marks may take so many times the limit
@@ -314,7 +316,7 @@ static void s_wait(struct store_writer *self)
     until.tv_nsec += RETRY_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
     until.tv_nsec %= 1000000000L;
-    while (!self->stopping && !self->lease &&
+    while (!self->stopping && (!self->lease || self->wanted) &&
            pthread_cond_timedwait(&self->work, &self->lock, &until) == 0) {
     }
 }
@@ -458,6 +460,15 @@ static void s_drop_durable(struct store_writer *self, int result)
     s_wake(self);
 }
 
+/* A disk that was full takes a few bytes now and then: it counts as full until there is
+ * room for more than that. */
+static bool s_is_still_full(const struct store_writer *self, int failing)
+{
+    struct statvfs disk;
+    return failing == -ENOSPC && statvfs(self->settings.folder, &disk) == 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_BYTES;
+}
+
 static void s_write(struct store_writer *self)
 {
     struct batch batch = {0};
@@ -467,7 +478,7 @@ static void s_write(struct store_writer *self)
         s_drop_durable(self, failing);
     else if (!s_is_due(self))
         return;
-    int result = s_fill(self, &batch);
+    int result = s_is_still_full(self, failing) ? failing : s_fill(self, &batch);
     if (result == 0) {
         s_committed(self, &batch, clock_now_ms() - began_ms);
         return;

@@ -19,6 +19,7 @@ struct store_writer_settings {
     struct store_database *database;  // borrowed, ours until store_writer_stop
     struct positions_file *positions; // likewise
     struct positions first;           // what it says
+    const char *folder;               // where both are; borrowed
     size_t queue_bytes;               // that wait for the disk
     int wake;                         // an eventfd: outcomes are there
 };

@@ -16,7 +16,7 @@ while IFS= read -r file; do
 done < <(bash "$here/files.sh" . 'common/*.[ch]' 'gateway/*.[ch]' 'broker/*.[ch]' 'allinone/*.[ch]' \
     'ctl/*.[ch]' 'bindings/c/*.[ch]' 'tests/unit/*.c' 'tests/sim/*.[ch]' 'tests/fuzz/*.c' 'tests/bench/*.c' \
     'tests/system/*.py' 'tests/browser/*.py' 'tests/clients/*.py' 'tests/programs/*.py' \
-    'tests/faults/*.py' 'tests/property/*.py')
+    'tests/faults/*.py' 'tests/property/*.py' 'tests/store/*.py')
 
 while IFS= read -r name; do
     if ! [ -e "$name" ] && ! [ -e "$name.c" ]; then

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$1" || exit 2
 shift
 # Headers of the stand-in hide what macros of libraries contain.
-read -ra flags <<<"-std=gnu11 -Itests/lint/stand-in -I. -D_GNU_SOURCE $(pkg-config --cflags libmicrohttpd libczmq jansson libcrypto check)"
+read -ra flags <<<"-std=gnu11 -Itests/lint/stand-in -I. -D_GNU_SOURCE $(pkg-config --cflags libmicrohttpd libczmq jansson libcrypto sqlite3 check)"
 export CLANG_TIDY_FLAGS="${flags[*]}"
 
 one() {

@@ -28,6 +28,7 @@ struct s_told {
     uint64_t refused; // likewise
     int result;       // of the newest refusal
     uint64_t leased_to;
+    uint64_t not_leased; // how often
     int64_t newest_age_ms;
 };
 
@@ -104,6 +105,8 @@ static void s_on_leased(void *context, uint64_t to, int result)
     (void)context;
     if (result == 0)
         s_told.leased_to = to;
+    else
+        s_told.not_leased++;
 }
 
 static const struct keeper_events s_events = {
@@ -497,6 +500,18 @@ START_TEST(positions_are_leased_while_the_disk_is_full)
 }
 END_TEST
 
+START_TEST(a_lease_that_fails_is_tried_again)
+{
+    s_open();
+    s_limit_files(0);
+    s_keeper.lease(s_keeper.context, 2 * BLOCK);
+    s_await(&s_told.not_leased, 2);
+    ck_assert_uint_eq(s_told.leased_to, 0);
+    s_limit_files(RLIM_INFINITY);
+    s_await(&s_told.leased_to, 2 * BLOCK);
+}
+END_TEST
+
 START_TEST(what_waits_for_the_disk_is_bounded)
 {
     static char payload[65537];
@@ -558,6 +573,7 @@ static void s_add_tests(TCase *tests)
     tcase_add_test(tests, an_older_history_under_newer_positions_is_a_hole);
     tcase_add_test(tests, a_disk_that_fails_refuses_and_recovers);
     tcase_add_test(tests, positions_are_leased_while_the_disk_is_full);
+    tcase_add_test(tests, a_lease_that_fails_is_tried_again);
     tcase_add_test(tests, what_waits_for_the_disk_is_bounded);
     tcase_add_test(tests, a_stop_while_the_disk_fails_is_an_unclean_one);
 }
