@@ -95,6 +95,9 @@ struct session *session_of_carrier(const struct channel *channel);
 /* session_due.c */
 /* Its edge is to be told: of enum carrier_due. */
 void session_owe(struct core *core, struct carrier *carrier, unsigned due);
+/* While no carrier serves: the edge that keeps the copy is told how far the client's
+ * count has come by messages of other edges. */
+void session_tell_holder(struct session *session);
 /* Tells what fits. */
 void session_pay(struct core *core);
 /* What did not fit before. */

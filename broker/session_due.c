@@ -134,17 +134,28 @@ static int s_resend(struct core *core, struct carrier *carrier)
     return result;
 }
 
-static int s_up(struct carrier *carrier)
+/* id: of the carrier, or of a session that nobody serves. */
+static int s_say_up(struct edge *edge, const char *id, struct session *session)
 {
-    struct edge *edge = carrier->channel->edge;
     struct wire_header header;
     edge_begin(edge, &header, "UP");
-    wire_add(&header, carrier->channel->id);
-    wire_add_u64(&header, carrier->session->up);
+    wire_add(&header, id);
+    wire_add_u64(&header, session->up);
     int result = edge_commit(edge, &header, payload_none(), COMMAND_CONTROL);
     if (result == 0)
-        carrier->session->up_elsewhere = false;
+        session->up_elsewhere = false;
     return result;
+}
+
+static int s_up(struct carrier *carrier)
+{
+    return s_say_up(carrier->channel->edge, carrier->channel->id, carrier->session);
+}
+
+void session_tell_holder(struct session *session)
+{
+    if (!session->current && session->holder && session->up_elsewhere)
+        (void)s_say_up(session->holder, session->id, session); // or with the next message
 }
 
 /* One thing that is due: 0, or -ENOBUFS. */

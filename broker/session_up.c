@@ -169,6 +169,7 @@ static void s_acknowledged(struct core *core, struct session *session, uint64_t 
         session_meta_shorten(&session->meta);
     if (session->up_elsewhere && session->current)
         session_owe(core, session->current, CARRIER_DUE_UP);
+    session_tell_holder(session);
     session_pass_acks(core, session);
     session_wake(core, session);
     session_tell_presence(core, session);
