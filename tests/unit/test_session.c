@@ -188,20 +188,6 @@ START_TEST(a_post_is_a_message_and_acknowledged_when_it_is_processed)
 }
 END_TEST
 
-START_TEST(the_edge_that_keeps_the_copy_hears_of_messages_while_nobody_is_there)
-{
-    struct rig *rig = s_opened();
-    rig_edge(rig, 8, "CLOSE " CH("1") " 2 0");
-    rig_turn(rig);
-    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
-    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=1\nhello");
-    rig_expect(rig, "app 1 TEXT " S1 " 2 * o=1|hello");
-    s_ack(rig);
-    rig_expect(rig, "edge 8 UP * " S1 " 1");
-    rig_destroy(rig);
-}
-END_TEST
-
 START_TEST(a_repetition_with_n_is_acknowledged_with_the_first_and_not_passed_on)
 {
     struct rig *rig = s_opened();
@@ -581,8 +567,6 @@ int main(void)
     tcase_add_test(tcase, the_client_ends_the_session_with_1000_or_end);
     tcase_add_test(tcase, another_client_is_refused);
     tcase_add_test(tcase, a_post_is_a_message_and_acknowledged_when_it_is_processed);
-    tcase_add_test(tcase,
-                   the_edge_that_keeps_the_copy_hears_of_messages_while_nobody_is_there);
     tcase_add_test(tcase,
                    a_repetition_with_n_is_acknowledged_with_the_first_and_not_passed_on);
     tcase_add_test(tcase, a_post_with_a_higher_n_waits_for_its_turn);
