@@ -43,7 +43,7 @@ struct cast {
 
 struct line {
     bool excepted;
-    char kind; // 'c', 'u'
+    char kind; // 'c', 'u'; 's' is as 'c'
     struct wire_text name;
 };
 
@@ -60,12 +60,12 @@ static const char *s_read_line(struct wire_text text, struct line *line)
     line->excepted = text.size > 0 && text.data[0] == '-';
     text.data += line->excepted;
     text.size -= line->excepted;
-    if (text.size < 2 || text.data[1] != ':' || !strchr("cu", text.data[0]))
-        return "c:CHANNEL or u:LABEL, and - before it for an exception";
-    line->kind = text.data[0];
+    if (text.size < 2 || text.data[1] != ':' || !strchr("csu", text.data[0]))
+        return "c:CHANNEL, s:SESSION or u:LABEL, and - before it for an exception";
+    line->kind = text.data[0] == 'u' ? 'u' : 'c';
     line->name = (struct wire_text){text.data + 2, text.size - 2};
     if (line->kind == 'c' && !channel_id_is_valid(line->name))
-        return "c: not the id of a channel";
+        return "c:, s: not the id of a channel or session";
     return line->kind == 'u' && !label_is_valid(line->name) ? "u: 1 to 128 bytes" : NULL;
 }
 

@@ -95,6 +95,12 @@ struct rw_handlers {
     /* The client reads more slowly than we send; it has caught up. */
     int (*on_slow)(void *context, struct rw_channel *channel, size_t queued_bytes);
     int (*on_drain)(void *context, struct rw_channel *channel);
+    /* Of a session, docs/protocol/2-client.md section 7: what the client sent meanwhile
+     * may be missing; it is there again, or is not, by this carrier.  The broker is asked
+     * for the last two where the application has one of them. */
+    int (*on_lost)(void *context, struct rw_channel *channel, const char *why);
+    int (*on_attached)(void *context, struct rw_channel *channel, const char *carrier);
+    int (*on_detached)(void *context, struct rw_channel *channel, const char *carrier);
     /* A command was answered with an error, docs/protocol/1-bus.md section 4.5; channel
      * is NULL where it was for none of ours. */
     void (*on_failed)(void *context, struct rw_channel *channel, const char *code,
@@ -281,6 +287,8 @@ void rw_on_send(struct rw_channel *self,
  * channel. */
 
 bool rw_is_websocket(const struct rw_channel *self);
+/* One client over several connections: each send is a message, whatever carries it. */
+bool rw_is_session(const struct rw_channel *self);
 bool rw_is_adopted(const struct rw_channel *self);
 const char *rw_request_method(const struct rw_channel *self);
 const char *rw_request_target(const struct rw_channel *self); // as it was sent

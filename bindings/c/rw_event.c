@@ -24,6 +24,15 @@ struct s_event {
                                            ##__VA_ARGS__)                                \
          : (void)0)
 
+/* The same for those that return int; 0 without one. */
+#define ASK(channel, member, ...)                                                        \
+    ((channel)->handlers.member                                                          \
+         ? (channel)->handlers.member((channel)->context, channel, ##__VA_ARGS__)        \
+     : (channel)->app->handlers.member                                                   \
+         ? (channel)->app->handlers.member((channel)->app->context, channel,             \
+                                           ##__VA_ARGS__)                                \
+         : 0)
+
 /* Text as C string in a buffer, cut where it is too long. */
 static void s_copy(char *out, size_t room, struct wire_text text)
 {
@@ -54,7 +63,7 @@ static int s_call_open(struct rw_channel *channel)
         return handlers->on_adopt(context, channel);
     if (handlers->on_open)
         return handlers->on_open(context, channel);
-    if (rw_is_websocket(channel))
+    if (rw_is_websocket(channel) || rw_is_session(channel))
         return 0;
     const struct rw_head head = {.status = 404};
     return rw_send_response(channel, &head, "Nothing is here.\n", 17, RW_CLOSE);
@@ -135,6 +144,21 @@ static int s_drained(struct rw_app *app, struct s_event *event)
     return app->handlers.on_drain ? app->handlers.on_drain(app->context, channel) : 0;
 }
 
+/* LOST, ATTACHED, DETACHED: a session, and a word about it. */
+static int s_session(struct rw_app *app, struct s_event *event)
+{
+    struct rw_channel *channel = event->channel;
+    char word[RW_ID_ROOM] = "";
+    (void)app;
+    if (event->record->count > 4)
+        s_copy(word, sizeof word, event->record->token[4]);
+    if (wire_is(event->record->token[0], "LOST"))
+        return ASK(channel, on_lost, word);
+    if (wire_is(event->record->token[0], "ATTACHED"))
+        return ASK(channel, on_attached, word);
+    return ASK(channel, on_detached, word);
+}
+
 static int s_closed(struct rw_app *app, struct s_event *event)
 {
     struct rw_channel *channel = event->channel;
@@ -180,8 +204,10 @@ static const struct {
     const char *verb;
     int (*handle)(struct rw_app *app, struct s_event *event);
 } s_deliveries[] = {
-    {"TEXT", s_text}, {"OPEN", s_opened}, {"CLOSE", s_closed},    {"BIN", s_text},
-    {"BODY", s_body}, {"SLOW", s_slow},   {"DRAINED", s_drained}, {"ADOPT", s_opened},
+    {"TEXT", s_text},        {"OPEN", s_opened},      {"CLOSE", s_closed},
+    {"BIN", s_text},         {"BODY", s_body},        {"SLOW", s_slow},
+    {"DRAINED", s_drained},  {"ADOPT", s_opened},     {"LOST", s_session},
+    {"ATTACHED", s_session}, {"DETACHED", s_session},
 };
 enum { S_DELIVERIES = sizeof s_deliveries / sizeof *s_deliveries };
 

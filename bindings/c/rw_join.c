@@ -46,6 +46,8 @@ void rw_say(struct rw_app *app)
             wire_add_option(&header, "name", app->name);
         wire_add_option(&header, "pressure", "1");
         wire_add_option(&header, "batch", "1");
+        if (app->handlers.on_attached || app->handlers.on_detached)
+            wire_add_option(&header, "sessions", "1");
         wire_add_option(&header, "proto", "RW/1");
     }
     if (!is_leaving && app->joining) {

@@ -90,6 +90,11 @@ bool rw_is_websocket(const struct rw_channel *self)
     return self->is_websocket;
 }
 
+bool rw_is_session(const struct rw_channel *self)
+{
+    return strncmp(self->id, "session.", sizeof "session." - 1) == 0;
+}
+
 bool rw_is_adopted(const struct rw_channel *self)
 {
     return self->is_adopted;

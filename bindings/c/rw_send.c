@@ -231,7 +231,7 @@ static int s_send_answer(struct rw_channel *self, const struct s_send *send)
 
 static bool s_is_message(const struct rw_channel *self, const struct rw_head *head)
 {
-    return self->is_websocket && (!head || self->is_accepted);
+    return rw_is_session(self) || (self->is_websocket && (!head || self->is_accepted));
 }
 
 static void s_sent(struct rw_channel *self, unsigned flags)
@@ -285,7 +285,7 @@ int rw_send_receipt(struct rw_channel *self, const struct iovec *data, unsigned 
     if (!is_received && strcmp(receipt->want, "written") != 0 &&
         strcmp(receipt->want, "accepted") != 0)
         return -EINVAL;
-    if (is_received && !self->is_websocket)
+    if (is_received && !self->is_websocket && !rw_is_session(self))
         return -ENOTSUP;
     return s_send(self, (struct s_send){data, NULL, flags, receipt});
 }

@@ -259,6 +259,44 @@ START_TEST(a_client_that_is_slow_is_told_and_so_is_the_end_of_it)
 }
 END_TEST
 
+static int s_on_word(void *context, struct rw_channel *channel, const char *word)
+{
+    (void)channel;
+    test_note("%s %s\n", (const char *)context, word);
+    return 0;
+}
+
+static void s_handle_session(struct rw_channel *channel)
+{
+    static char name[] = "session";
+    const struct rw_handlers handlers = {.on_lost = s_on_word, .on_detached = s_on_word};
+    rw_set_handlers(channel, &handlers, name);
+}
+
+#define SESSION "session.0123456789abcdef.fedcba9876543210"
+
+START_TEST(a_session_tells_who_carries_it_and_what_is_lost)
+{
+    test_start(0, s_handle_session);
+    struct rw_channel *session = test_open(SESSION, HTTP);
+    ck_assert(rw_is_session(session));
+    ck_assert_int_eq(rw_send_text(session, "hi", 0), 0);
+    struct record send = test_expect("SEND " SESSION);
+    ck_assert_str_eq(send.payload, "hi");
+    ck_assert_ptr_null(strstr(send.head, "status="));
+    test_expect(test_event("DETACHED", SESSION, 2, " " CHANNEL));
+    test_expect(test_event("ATTACHED", SESSION, 3, " " CHANNEL)); // nobody wants to know
+    test_expect(test_event("LOST", SESSION, 4, " edge-lost"));
+    ck_assert_ptr_nonnull(strstr(test_notes, "session " CHANNEL "\nsession edge-lost\n"));
+    const struct rw_handlers handlers = {.on_attached = s_on_word};
+    rw_app_handlers(test_app, &handlers, NULL);
+    char asked[4];
+    while (!test_option(test_expect("JOIN").head, "sessions=", asked, sizeof asked))
+        continue; // it has a deadline
+    ck_assert_str_eq(asked, "1");
+}
+END_TEST
+
 START_TEST(a_channel_of_another_worker_is_adopted_with_its_sequence)
 {
     test_start(0, NULL);
@@ -301,6 +339,7 @@ void test_add_events(TCase *tests)
     tcase_add_test(tests, a_channel_that_is_refused_goes_back);
     tcase_add_test(tests, a_body_that_follows_is_handed_over_in_parts);
     tcase_add_test(tests, a_client_that_is_slow_is_told_and_so_is_the_end_of_it);
+    tcase_add_test(tests, a_session_tells_who_carries_it_and_what_is_lost);
     tcase_add_test(tests, a_channel_of_another_worker_is_adopted_with_its_sequence);
     tcase_add_test(tests, bytes_that_are_no_record_are_dropped);
 }

@@ -35,7 +35,7 @@ static void s_tear_down(void)
 START_TEST(each_edge_gets_one_record_and_each_channel_stands_in_it_once)
 {
     rig_app(s_rig, 3,
-            "CAST 4 bin=1 id=k\nu:amy\nc:" CH("1") "\nc:" CH("2") "\nu:amy\nhi");
+            "CAST 4 bin=1 id=k\nu:amy\nc:" CH("1") "\ns:" CH("2") "\nu:amy\nhi");
     rig_expect(s_rig, "edge 8 CAST 2 2 bin=1 reply=1|c:" CH("1") "|c:" CH("2") "|hi");
     rig_expect(s_rig, "edge 9 CAST 2 1 bin=1 reply=1|c:" CH2("1") "|hi");
     rig_expect_no(s_rig, "edge *");
@@ -77,7 +77,8 @@ START_TEST(a_bad_line_is_named_with_its_rule_and_nobody_gets_anything)
     } bad[] = {
         {"CAST 2 id=k\nc:" CH("1") "\nx:1\nhi",
          "app 3 ERR 2 - k value|line 2: c:CHANNEL*"},
-        {"CAST 2 id=k\nc:" CH("1") "\nc:1\nhi", "app 3 ERR 2 - k value|line 2: c: not*"},
+        {"CAST 2 id=k\nc:" CH("1") "\nc:1\nhi",
+         "app 3 ERR 2 - k value|line 2: c:, s: not*"},
         {"CAST 1 id=k\nu:\nhi", "app 3 ERR 1 - k value|line 1: u: 1 to 128 bytes"},
         {"CAST 3 id=k\nu:amy\nhi", "app 3 ERR 3 - k value|line 2: there are fewer lines"},
         {"CAST 0 id=k\nhi", "app 3 ERR 0 - k value|n: 1 to cast-lines"},

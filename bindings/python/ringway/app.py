@@ -106,6 +106,9 @@ class App(Membership):
     on_slow = _register("on_slow")
     on_drain = _register("on_drain")
     on_moved = _register("on_moved")
+    on_lost = _register("on_lost")
+    on_attached = _register("on_attached")  # before run(): the broker is asked for them
+    on_detached = _register("on_detached")
     on_restart = _register("on_restart")  # (app): the broker was started again
     on_ready = _register("on_ready")  # (app): joined for the first time
     del _register

@@ -14,7 +14,8 @@ log = logging.getLogger("ringway")
 
 QUEUE_MAX = 10000  # sends that may wait behind a body in parts
 
-_HANDLERS = ("on_message", "on_close", "on_body", "on_slow", "on_drain", "on_moved")
+_HANDLERS = ("on_message", "on_close", "on_body", "on_slow", "on_drain", "on_moved",
+             "on_lost", "on_attached", "on_detached")
 
 
 class Channel:
@@ -23,6 +24,8 @@ class Channel:
     id       text; opaque, and never used again for another client
     request  what opened it, see Request
     adopted  True when another worker had it before
+    is_session  one client over several connections, docs/protocol/2-client.md section 7: each
+             send is a message, whatever carries it
     data     for the application; None at first
     attempt  how often the event that is being handled has been delivered: over 1, a worker
              may have handled it before it died
@@ -35,6 +38,12 @@ class Channel:
     on_slow(channel, queued_bytes)          the client reads slower than we send
     on_drain(channel)                       it has caught up
     on_moved(channel)                       another worker has it now
+    on_lost(channel, why)                   a session: what its client sent meanwhile may be missing
+    on_attached(channel, carrier)           a session: its client is there again; the id of what
+                                            carries it
+    on_detached(channel, carrier)           ... or is not; what is sent now waits for it
+
+    on_attached and on_detached come only where the application has one of them.
 
     Each may be `async def`, see App.serve, or return a concurrent.futures.Future: the event is
     acknowledged, and the channel's next one handled, when that is done.
@@ -46,6 +55,7 @@ class Channel:
         self.app = app
         self.id = id
         self.request = request
+        self.is_session = id.startswith("session.")
         self.adopted = adopted
         self.data: Any = None
         self.on_send: Callable[[Any], Any] | None = None
@@ -100,7 +110,8 @@ class Channel:
             raise ValueError("want is accepted, written or received")
         if not self._open:
             return Result("gone", "the channel is closed")
-        is_message = self.request.is_websocket and (self._accepted or status is None)
+        is_message = self.is_session or (
+            self.request.is_websocket and (self._accepted or status is None))
         if want == "received" and not is_message:
             return Result("unsupported", "only a WebSocket's client can say so")
         if self.on_send:
@@ -257,8 +268,8 @@ class Channel:
             data = data[:body.size - body.sent]
         body.sent += len(data)
         last = body.size is not None and body.sent == body.size
-        options = [("want", body.want or "written")]
-        if self.request.is_websocket and not is_text:
+        options = [("want", body.want or ("accepted" if self.is_session else "written"))]
+        if (self.request.is_websocket or self.is_session) and not is_text:
             options.append(("bin", 1))
         if last:
             options += outgoing.close_option(body.close)

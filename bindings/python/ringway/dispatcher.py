@@ -16,7 +16,8 @@ log = logging.getLogger("ringway")
 
 CLOSED_MAX = 10000  # ids of closed channels that are remembered
 
-DELIVERIES = frozenset("OPEN TEXT BIN BODY CLOSE ADOPT SLOW DRAINED".split())
+DELIVERIES = frozenset(
+    "OPEN TEXT BIN BODY CLOSE ADOPT SLOW DRAINED LOST ATTACHED DETACHED".split())
 _OPENS = ("OPEN", "ADOPT")
 
 
@@ -215,7 +216,7 @@ class Dispatcher:
         name = "on_adopt" if channel.adopted and "on_adopt" in handlers else "on_open"
         if name in handlers:
             return handlers[name](channel)
-        if not channel.request.is_websocket:
+        if not channel.request.is_websocket and not channel.is_session:
             channel.send("Nothing is here.\n", status=404, close=True)
         return None
 
@@ -237,6 +238,15 @@ class Dispatcher:
     def _drained(self, channel, event):
         return self._call(channel, "on_drain")
 
+    def _lost(self, channel, event):
+        return self._call(channel, "on_lost", event.record.token(3))
+
+    def _attached(self, channel, event):
+        return self._call(channel, "on_attached", event.record.token(3))
+
+    def _detached(self, channel, event):
+        return self._call(channel, "on_detached", event.record.token(3))
+
     def _close(self, channel, event):
         self.forget(event.id)
         self._closing[event.id] = channel
@@ -255,5 +265,8 @@ _EVENTS = {
     "BODY": Dispatcher._body,
     "SLOW": Dispatcher._slow,
     "DRAINED": Dispatcher._drained,
+    "LOST": Dispatcher._lost,
+    "ATTACHED": Dispatcher._attached,
+    "DETACHED": Dispatcher._detached,
     "CLOSE": Dispatcher._close,
 }

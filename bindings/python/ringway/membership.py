@@ -57,7 +57,9 @@ class Membership:
         if self._state != "running":
             self._send_frame(wire.build("LEAVE", [self.service]))
             return
+        sessions = "on_attached" in self.handlers or "on_detached" in self.handlers
         options = [("window", self.window), ("name", self.name), ("pressure", 1),
+                   ("sessions", 1 if sessions else None),
                    ("batch", 1), ("proto", "RW/1"), ("id", self._joining)]
         self._send_frame(wire.build("JOIN", [self.service], options))
 

@@ -9,6 +9,32 @@ from fake_broker import DEADLINE
 
 
 class EventsTest(AppCase):
+    def test_a_session_tells_who_carries_it_and_what_is_lost(self):
+        names = ("on_attached", "on_detached", "on_lost", "on_message")
+        join = self.start(on_open=lambda c: c.send("hello"),
+                          **{name: self.record(name) for name in names})
+        self.assertEqual(join.option("sessions"), "1")
+        session = "session.0123456789abcdef.fedcba9876543210"
+        channel = self.open(session)  # by HTTP, and still each send is a message
+        self.assertTrue(channel.is_session)
+        send = self.broker.expect("SEND", session)
+        self.assertEqual((send.payload, send.option("status")), (b"hello", None))
+        channel.send(iter(["one"]))
+        self.assertEqual(self.broker.expect("SEND", session).option("want"), "accepted")
+        for seq, verb, word in ((2, "DETACHED", CHANNEL), (3, "ATTACHED", OTHER),
+                                (4, "LOST", "edge-lost")):
+            self.broker.expect("ACK", self.broker.event(verb, session, seq, word))
+        self.assertEqual(self.events, [
+            ("on_detached", session, CHANNEL), ("on_attached", session, OTHER),
+            ("on_lost", session, "edge-lost")])
+
+    def test_events_of_sessions_are_acknowledged_without_handlers(self):
+        join = self.start()
+        self.assertIsNone(join.option("sessions"))
+        session = "session.0123456789abcdef.fedcba9876543210"
+        self.open(session)
+        self.broker.expect("ACK", self.broker.event("LOST", session, 2, "skipped"))
+
     def test_the_request_is_handed_over_as_it_came(self):
         channels = []
         self.start(on_open=channels.append)
