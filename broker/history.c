@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HISTORY_SECOND = 1000, SHELF_FIRST_ROOM = 4 };
+enum { HISTORY_SECOND = 1000, SHELF_FIRST_ROOM = 4, SHELF_SLOT = sizeof(void *) };
 
 void history_init(struct history *self, const struct history_settings *settings,
                   int64_t now_ms)
@@ -82,12 +82,12 @@ static void s_make_room(struct shelf *shelf)
         return;
     if (shelf->first > shelf->room / 2) {
         memmove(shelf->slot, shelf->slot + shelf->first,
-                shelf->count * sizeof *shelf->slot);
+                (size_t)shelf->count * SHELF_SLOT);
         shelf->first = 0;
         return;
     }
     shelf->room = shelf->room ? 2 * shelf->room : SHELF_FIRST_ROOM;
-    shelf->slot = mem_realloc(shelf->slot, shelf->room * sizeof(struct publication *));
+    shelf->slot = mem_realloc(shelf->slot, (size_t)shelf->room * SHELF_SLOT);
 }
 
 /* Out of its shelf and of everything else. */
@@ -98,7 +98,7 @@ static void s_remove(struct history *self, struct publication *publication)
     assert(shelf_at(shelf, index) == publication);
     /* Mostly it is one of the first. */
     memmove(shelf->slot + shelf->first + 1, shelf->slot + shelf->first,
-            index * sizeof *shelf->slot);
+            (size_t)index * SHELF_SLOT);
     shelf->first++;
     shelf->count--;
     shelf->bytes -= s_cost(publication);
@@ -124,28 +124,22 @@ static void s_evict(struct history *self, struct publication *publication)
     s_remove(self, publication);
 }
 
-static struct publication *s_oldest(const struct history *self)
-{
-    return list_item(list_first(&self->order), struct publication, order);
-}
-
 /* What is too much, the oldest first.  The newest may be among it. */
 static void s_trim(struct history *self, struct shelf *shelf,
                    const struct history_limits *limits)
 {
-    while (shelf->count > limits->count || shelf->bytes > limits->bytes)
+    while (shelf->slot && (shelf->count > limits->count || shelf->bytes > limits->bytes))
         s_evict(self, shelf->slot[shelf->first]);
     while (self->bytes > self->settings.total_bytes)
-        s_evict(self, s_oldest(self));
+        s_evict(self, list_item(list_pop(&self->order), struct publication, order));
 }
 
-static struct publication *s_new(struct shelf *shelf, struct blob *payload,
-                                 const struct history_entry *entry)
+static struct publication *s_new(struct shelf *shelf, const struct history_entry *entry)
 {
     size_t text = entry->collapse.size + entry->except.size;
     struct publication *self = mem_alloc(sizeof *self + text);
     *self = (struct publication){.shelf = shelf,
-                                 .payload = blob_ref(payload),
+                                 .payload = blob_ref(entry->payload),
                                  .g = entry->g,
                                  .binary = entry->binary,
                                  .collapse_size = (uint16_t)entry->collapse.size,
@@ -159,31 +153,38 @@ static struct publication *s_new(struct shelf *shelf, struct blob *payload,
     return self;
 }
 
+/* As the newest, wherever it has to stand. */
+static void s_put(struct history *self, struct publication *publication)
+{
+    struct shelf *shelf = publication->shelf;
+    size_t second = (size_t)(publication->expires_ms / HISTORY_SECOND + 1);
+    assert(shelf->count == 0 || shelf_at(shelf, shelf->count - 1)->g < publication->g);
+    s_make_room(shelf);
+    assert(shelf->slot);
+    shelf->slot[shelf->first + shelf->count++] = publication;
+    shelf->bytes += s_cost(publication);
+    self->bytes += s_cost(publication);
+    self->count++;
+    list_append(&self->order, &publication->order);
+    list_append(&self->wheel[second % HISTORY_WHEEL], &publication->due);
+}
+
 bool history_add(struct history *self, struct shelf *shelf,
-                 const struct history_limits *limits, struct blob *payload,
                  const struct history_entry *entry, int64_t now_ms)
 {
-    int64_t life_ms = limits->age_ms;
-    size_t cost = HISTORY_COST + payload->size;
+    int64_t life_ms = entry->limits->age_ms;
     if (entry->ttl_ms && entry->ttl_ms < life_ms)
         life_ms = entry->ttl_ms;
-    if (!history_takes(self, limits, payload->size) || entry->age_ms >= life_ms ||
+    if (!history_takes(self, entry->limits, entry->payload->size) ||
+        entry->age_ms >= life_ms ||
         entry->collapse.size + entry->except.size > HISTORY_TEXT_MAX) {
         shelf_lose(shelf, entry->g);
         return false;
     }
-    assert(shelf->count == 0 || shelf_at(shelf, shelf->count - 1)->g < entry->g);
-    struct publication *publication = s_new(shelf, payload, entry);
+    struct publication *publication = s_new(shelf, entry);
     publication->expires_ms = now_ms + life_ms - entry->age_ms;
-    s_make_room(shelf);
-    shelf->slot[shelf->first + shelf->count++] = publication;
-    shelf->bytes += cost;
-    self->bytes += cost;
-    self->count++;
-    list_append(&self->order, &publication->order);
-    size_t second = (size_t)(publication->expires_ms / HISTORY_SECOND + 1);
-    list_append(&self->wheel[second % HISTORY_WHEEL], &publication->due);
-    s_trim(self, shelf, limits);
+    s_put(self, publication);
+    s_trim(self, shelf, entry->limits);
     return true;
 }
 
@@ -211,6 +212,6 @@ void history_expire(struct history *self, int64_t now_ms)
 
 void history_empty(struct history *self, struct shelf *shelf)
 {
-    while (shelf->count > 0)
+    while (shelf->slot)
         s_evict(self, shelf->slot[shelf->first]);
 }

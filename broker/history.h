@@ -59,6 +59,8 @@ struct shelf {
 
 /* What is to be held. */
 struct history_entry {
+    const struct history_limits *limits; // of its topic
+    struct blob *payload;
     uint64_t g;
     int64_t age_ms; // since it was published
     int64_t ttl_ms; // 0: none of its own
@@ -95,7 +97,6 @@ bool history_takes(const struct history *self, const struct history_limits *limi
  * all on the shelf.  Takes a reference of the payload.  False when it is not held,
  * because of its size, its age or the limits; the mark is raised then. */
 bool history_add(struct history *self, struct shelf *shelf,
-                 const struct history_limits *limits, struct blob *payload,
                  const struct history_entry *entry, int64_t now_ms);
 /* Once a second: takes away what is too old. */
 void history_expire(struct history *self, int64_t now_ms);

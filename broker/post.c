@@ -57,8 +57,10 @@ static bool s_hold(struct core *core, struct topic *topic, const struct post *po
 {
     struct blob *blob = post->blob ? blob_ref(post->blob)
                                    : blob_new(post->payload.data, post->payload.size);
-    bool held = blob && history_add(&core->history, &topic->shelf, topic->limits, blob,
-                                    &post->entry, core->now_ms);
+    struct history_entry entry = post->entry;
+    entry.limits = topic->limits;
+    entry.payload = blob;
+    bool held = blob && history_add(&core->history, &topic->shelf, &entry, core->now_ms);
     blob_unref(&blob);
     return held;
 }
@@ -78,7 +80,7 @@ static void s_remember(struct core *core, struct topic *topic, const struct post
     if (post->history && post->kept >= 0 && s_hold(core, topic, post))
         return;
     shelf_lose(&topic->shelf, g);
-    if (topic->stored)
+    if (topic->stored && core->sequence.keeper)
         core->sequence.keeper->lose(core->sequence.keeper->context, post->topic, g);
 }
 
@@ -163,7 +165,7 @@ struct held {
 static struct wire_text s_copy(struct wire_text text, char **room)
 {
     struct wire_text copy = {text.data ? *room : NULL, text.size};
-    if (text.size)
+    if (text.data)
         memcpy(*room, text.data, text.size);
     *room += text.size;
     return copy;

@@ -28,17 +28,17 @@ static uint64_t s_limit(const struct request *request, size_t first, uint64_t ab
 static json_t *s_base64(const struct blob *payload)
 {
     static const char digits[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
     char *text = mem_alloc(payload->size / 3 * 4 + 5), *out = text;
     for (size_t at = 0; at < payload->size; at += 3) {
         size_t left = payload->size - at;
-        uint32_t bits = (uint32_t)payload->data[at] << 16;
-        bits |= left > 1 ? (uint32_t)payload->data[at + 1] << 8 : 0;
+        unsigned bits = (unsigned)payload->data[at] << 16;
+        bits |= left > 1 ? (unsigned)payload->data[at + 1] << 8 : 0;
         bits |= left > 2 ? payload->data[at + 2] : 0;
         *out++ = digits[bits >> 18];
         *out++ = digits[bits >> 12 & 63];
-        *out++ = left > 1 ? digits[bits >> 6 & 63] : '=';
-        *out++ = left > 2 ? digits[bits & 63] : '=';
+        *out++ = digits[left > 1 ? bits >> 6 & 63 : 64];
+        *out++ = digits[left > 2 ? bits & 63 : 64];
     }
     json_t *value = json_string(text);
     free(text);
@@ -142,7 +142,7 @@ static bool s_is_seen(const struct request *request, const struct topic *topic,
                       struct wire_text prefix)
 {
     return topic->size >= prefix.size &&
-           (!prefix.size || memcmp(topic->name, prefix.data, prefix.size) == 0) &&
+           (!prefix.data || memcmp(topic->name, prefix.data, prefix.size) == 0) &&
            authority_has_topic(request->from->authority,
                                (struct wire_text){topic->name, topic->size});
 }

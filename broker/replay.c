@@ -4,6 +4,7 @@
 #include "common/bytes.h"
 #include "common/mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +160,7 @@ static const struct publication *s_next_of(const struct source *source)
 static void s_add_source(struct replay *self, struct topic *topic, uint64_t since)
 {
     if (topic->replay == self->core->replays) {
+        assert(topic->source < self->count && self->source);
         struct source *known = &self->source[topic->source];
         if (since < known->since)
             known->since = since;
@@ -286,7 +288,7 @@ static int s_holes(struct replay *self, uint64_t g)
 static bool s_is_excepted(const struct pull *pull, const struct publication *publication)
 {
     struct wire_text except = publication_except(publication);
-    return except.size == pull->channel.size &&
+    return except.data && except.size == pull->channel.size &&
            memcmp(except.data, pull->channel.data, except.size) == 0;
 }
 
@@ -378,19 +380,43 @@ static bool s_is_enough(const struct replay *self, size_t size)
     return pull->limit == 0 || (pull->begun && size > pull->bytes);
 }
 
+/* What comes next. */
+struct next {
+    uint64_t g; // UINT64_MAX: nothing
+    size_t size;
+    const struct session_entry *entry; // NULL: it is a publication
+};
+
+static struct next s_find_next(const struct replay *self)
+{
+    struct next next = {.g = UINT64_MAX};
+    if (self->count > 0) {
+        const struct publication *publication = s_next_of(&self->source[0]);
+        next.g = publication->g;
+        next.size = publication->payload->size;
+    }
+    next.entry = s_next_send(self, next.g);
+    if (next.entry) {
+        next.g = next.entry->number;
+        next.size = next.entry->payload->size;
+    }
+    return next;
+}
+
+static int s_pass_next(struct replay *self, const struct next *next)
+{
+    if (s_holes(self, next->g) < 0)
+        return -EAGAIN;
+    return next->entry ? s_pass_send(self, next->entry) : s_pass(self);
+}
+
 static int s_pass_all(struct replay *self)
 {
-    for (;;) {
-        const struct publication *publication =
-            self->count > 0 ? s_next_of(&self->source[0]) : NULL;
-        uint64_t g = publication ? publication->g : UINT64_MAX;
-        const struct session_entry *entry = s_next_send(self, g);
-        if (!entry && !publication)
-            break;
-        if (s_is_enough(self, entry ? entry->payload->size : publication->payload->size))
+    struct next next;
+    while ((next = s_find_next(self)).g != UINT64_MAX) {
+        if (s_is_enough(self, next.size))
             return s_live(self, self->pull->at, true);
-        if (s_holes(self, entry ? entry->number : g) < 0 ||
-            (entry ? s_pass_send(self, entry) : s_pass(self)) < 0)
+        if (s_pass_next(self, &next) < 0)
             return -EAGAIN;
     }
     if (s_holes(self, UINT64_MAX) < 0)

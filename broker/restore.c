@@ -63,19 +63,20 @@ void core_restore_topic(struct core *self, struct wire_text name, uint64_t mark)
 
 void core_restore_message(struct core *self, const struct kept *message)
 {
-    const struct history_entry entry = {.g = message->g,
-                                        .age_ms = message->age_ms,
-                                        .ttl_ms = message->ttl_ms,
-                                        .binary = message->binary,
-                                        .collapse = message->collapse,
-                                        .except = message->except};
+    struct history_entry entry = {.g = message->g,
+                                  .age_ms = message->age_ms,
+                                  .ttl_ms = message->ttl_ms,
+                                  .binary = message->binary,
+                                  .collapse = message->collapse,
+                                  .except = message->except};
     struct topic *topic = s_topic(self, message->topic);
     struct blob *payload = blob_new(message->payload.data, message->payload.size);
     if (topic && payload) {
+        entry.limits = topic->limits;
+        entry.payload = payload;
         if (message->g > topic->position)
             topic->position = message->g;
-        if (!history_add(&self->history, &topic->shelf, topic->limits, payload, &entry,
-                         self->now_ms))
+        if (!history_add(&self->history, &topic->shelf, &entry, self->now_ms))
             self->keeper.trim(self->keeper.context, message->topic, message->g);
         if (message->key.data && message->age_ms < ONCE_REMEMBER_MS)
             once_add(&self->once, message->topic, message->key, message->g,

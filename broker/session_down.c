@@ -131,14 +131,14 @@ static struct wire_text s_options(const struct request *request, char room[DOWN_
 /* To the carrier that serves, if it is not behind: 0, -EAGAIN when there is none, or
  * -ENOBUFS or -EMSGSIZE. */
 static int s_pass_on(struct core *core, struct session *session, uint64_t number,
-                     bool due, struct wire_text options, struct wire_text payload)
+                     struct wire_text options, struct wire_text payload)
 {
     struct carrier *carrier = session->current;
     char position[POSITION_MAX + 1];
     struct wire_header header;
     if (!carrier || carrier->state != CARRIER_LIVE)
         return -EAGAIN;
-    if (carrier->due == 0 && due) {
+    if (carrier->due == 0 && number <= core->sequence.delivered) {
         position_write(core_epoch(core), number, position);
         edge_begin(carrier->channel->edge, &header, "SEND");
         wire_add(&header, carrier->channel->id);
@@ -190,10 +190,10 @@ static int s_deliver(const struct request *request, struct session *session,
     char room[DOWN_OPTIONS];
     struct wire_text options = s_options(request, room);
     *number_out = sequence_take(&core->sequence);
-    bool due = sequence_is_due(&core->sequence, *number_out);
+    (void)sequence_is_due(&core->sequence, *number_out); // else it waits for its turn
     int held =
         session_ring_add(&session->ring, *number_out, options, payload, core->now_ms);
-    int passed = s_pass_on(core, session, *number_out, due, options,
+    int passed = s_pass_on(core, session, *number_out, options,
                            payload.data ? payload : (struct wire_text){"", 0});
     return held < 0 && passed < 0 ? -ENOBUFS : 0;
 }

@@ -20,7 +20,7 @@ static void s_set_up(void)
 {
     const struct history_settings settings = {
         .limits = {.count = 4, .age_ms = 10000, .bytes = 4000},
-        .total_bytes = 8 * (HISTORY_COST + 10),
+        .total_bytes = (size_t)8 * (HISTORY_COST + 10),
         .rules = &s_rule,
         .rule_count = 1};
     history_init(&s_history, &settings, 0);
@@ -41,10 +41,12 @@ static bool s_add(struct shelf *shelf, uint64_t g, size_t size, int64_t ttl_ms,
                   int64_t now_ms)
 {
     struct blob *payload = blob_new(NULL, size);
-    const struct history_entry entry = {.g = g, .ttl_ms = ttl_ms};
+    const struct history_entry entry = {.limits = &s_history.settings.limits,
+                                        .payload = payload,
+                                        .g = g,
+                                        .ttl_ms = ttl_ms};
     memset(payload->data, 'x', size);
-    bool held = history_add(&s_history, shelf, &s_history.settings.limits, payload,
-                            &entry, now_ms);
+    bool held = history_add(&s_history, shelf, &entry, now_ms);
     blob_unref(&payload);
     return held;
 }
@@ -158,10 +160,12 @@ END_TEST
 START_TEST(collapse_and_except_are_kept_with_it)
 {
     struct blob *payload = blob_new("x", 1);
-    const struct history_entry entry = {
-        .g = 1, .collapse = {"seat", 4}, .except = {"e.01234567.1", 12}};
-    ck_assert(history_add(&s_history, &s_shelf, &s_history.settings.limits, payload,
-                          &entry, 0));
+    const struct history_entry entry = {.limits = &s_history.settings.limits,
+                                        .payload = payload,
+                                        .g = 1,
+                                        .collapse = {"seat", 4},
+                                        .except = {"e.01234567.1", 12}};
+    ck_assert(history_add(&s_history, &s_shelf, &entry, 0));
     blob_unref(&payload);
     const struct publication *held = shelf_at(&s_shelf, 0);
     ck_assert(wire_is(publication_collapse(held), "seat"));

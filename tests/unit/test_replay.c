@@ -386,6 +386,46 @@ START_TEST(a_heartbeat_says_which_command_was_sent_last)
 }
 END_TEST
 
+#define SID "session.0f1e2d3c4b5a6978.8796a5b4c3d2e1f0"
+
+START_TEST(sends_to_a_session_stand_between_its_publications)
+{
+    rig_app(s_rig, 1, "JOIN chat");
+    rig_edge(s_rig, 8,
+             "OPEN " CH("1") " 1 chat 1 sid=" SID
+                             " mode=new as=r ws=1\n{\"carrier\":\"ws\"}");
+    rig_app(s_rig, 3, "SUB " SID " a");
+    rig_edge(s_rig, 8, "CLOSE " CH("1") " 2 1006\n"); // the client is away
+    rig_turn(s_rig);
+    rig_app(s_rig, 3, "PUB a\n1");
+    rig_app(s_rig, 3, "SEND " SID " bin=1\n2");
+    rig_app(s_rig, 3, "PUB b\n3");
+    rig_app(s_rig, 3, "PUB a\n4");
+    rig_app(s_rig, 3, "SEND " SID "\n5");
+    rig_edge(s_rig, 9,
+             "OPEN " CH2("1") " 1 chat 1 sid=" SID
+                              " mode=join as=r ws=1\n{\"carrier\":\"ws\"}");
+    rig_edge(s_rig, 9, "TSUB a");
+    rig_turn(s_rig);
+    rig_expect(s_rig, "edge 9 BIND * " CH2("1") " " SID " *");
+    rig_edge(s_rig, 9, "HGET " CH2("1") " " BOOT ":0 3 n=1\n"); // its topics are known
+    rig_turn(s_rig);
+    rig_expect(s_rig, "edge 9 HIST * " CH2("1") " " BOOT ":1 a n=1|1");
+    rig_expect(s_rig, "edge 9 HIST * " CH2("1") " " BOOT ":2 - bin=1 n=1|2");
+    rig_expect(s_rig, "edge 9 HIST * " CH2("1") " " BOOT ":4 a n=1|4");
+    rig_expect(s_rig, "edge 9 LIVE * " CH2("1") " " BOOT ":4 more=1 n=1");
+    rig_app(s_rig, 3, "SEND " SID "\n6");
+    rig_expect_no(s_rig, "edge 9 SEND *"); // it is not live yet
+    rig_edge(s_rig, 9, "HGET " CH2("1") " " BOOT ":4 9 n=2\n");
+    rig_turn(s_rig);
+    rig_expect(s_rig, "edge 9 HIST * " CH2("1") " " BOOT ":5 - n=2|5");
+    rig_expect(s_rig, "edge 9 HIST * " CH2("1") " " BOOT ":6 - n=2|6");
+    rig_expect(s_rig, "edge 9 LIVE * " CH2("1") " " BOOT ":6 n=2");
+    rig_app(s_rig, 3, "SEND " SID "\n7");
+    rig_expect(s_rig, "edge 9 SEND * " CH2("1") " pos=" BOOT ":7|7");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("replay");
@@ -412,6 +452,7 @@ int main(void)
     tcase_add_test(all, an_hget_has_at_most_1024_lines);
     tcase_add_test(all, a_sync_from_anew_ends_pulls_with_the_interest_they_need);
     tcase_add_test(all, a_heartbeat_says_which_command_was_sent_last);
+    tcase_add_test(all, sends_to_a_session_stand_between_its_publications);
     suite_add_tcase(suite, all);
     return rig_run(suite);
 }
