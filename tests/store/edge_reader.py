@@ -32,7 +32,8 @@ class EdgeReader(threading.Thread):
         self.done, self.dropped, self.error = False, False, None
         self.wanted = threading.Event()
         self.wanted.set()
-        self.greetings = 0
+        self._boot, self._last = "-", 0  # of the broker, and of its newest command
+        self._joined, self._live, self._asked = False, False, 0
 
     def run(self):
         try:
@@ -52,10 +53,9 @@ class EdgeReader(threading.Thread):
 
     def _follow(self):
         """From one greeting to the next."""
-        self.dropped, self._live, self._last = False, False, None
+        self.dropped, self._live, self._joined = False, False, False
         self._heard_s = self._beaten_s = time.monotonic()
-        self.greetings += 1
-        self._say(f"HELLO {self.name} {EPOCH} - 0 proto=RW/1")
+        self._say(f"HELLO {self.name} {EPOCH} {self._boot} {self._last} proto=RW/1")
         try:
             while not self.done and not self.dropped:
                 if self._socket.poll(50):
@@ -68,7 +68,7 @@ class EdgeReader(threading.Thread):
         now = time.monotonic()
         if now - self._heard_s > SILENT_S:
             raise Lost
-        if self._last is not None and now - self._beaten_s > BEAT_S:
+        if self._joined and now - self._beaten_s > BEAT_S:
             self._say(f"HB {self.name} {EPOCH} {self._last}")
             self._beaten_s = now
 
@@ -77,25 +77,33 @@ class EdgeReader(threading.Thread):
         words = head.split(" ")
         self._heard_s = time.monotonic()
         if words[0] == "WELCOME":
-            self._last = int(words[-1].partition("=")[2])
-            self._boot = words[2]
-            self._say(f"TSUB {self.topic}")
-            self._say("SYNCED")
-            self._ask()
-        elif words[0] == "WHO" or (words[0] == "HB" and self._last is not None and words[2] != self._boot):
+            self._welcome(words)
+        elif words[0] == "WHO" or (words[0] == "HB" and self._joined and words[2] != self._boot):
             raise Lost
-        elif words[0] != "HB" and words[1].isdigit() and int(words[1]) > 0:
+        elif self._joined and words[0] != "HB" and int(words[1]) > 0:
             if int(words[1]) != self._last + 1:
                 raise Lost
             self._last += 1
             self._command(words, payload)
 
+    def _welcome(self, words):
+        self._joined, self._boot = True, words[2]
+        if words[3] == "sync":
+            self._last = int(words[4].partition("=")[2])
+            self._say(f"TSUB {self.topic}")
+            self._say("SYNCED")
+        self._ask()
+
     def _ask(self):
+        """What comes for an earlier question is not the answer."""
         self._live = False
-        self._say(f"HGET {self.channel} {self.cursor or '-'} {LIMIT}\n{self.topic}\n")
+        self._asked += 1
+        self._say(f"HGET {self.channel} {self.cursor or '-'} {LIMIT} n={self._asked}\n{self.topic}\n")
 
     def _command(self, words, payload):
         items = self.subscriber.items
+        if words[0] in ("HIST", "GAP", "LIVE") and f"n={self._asked}" not in words:
+            return
         if words[0] == "LOST":
             self._ask()
         elif words[0] == "PUB" and self._live:
