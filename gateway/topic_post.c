@@ -78,7 +78,8 @@ static void s_answer(void *context, const char *code, struct wire_text text)
 /* The options of PUB that a query may have. */
 static bool s_is_option(const char *key)
 {
-    static const char *const options[] = {"bin", "except"};
+    static const char *const options[] = {"bin",      "except",  "hist", "ttl",
+                                          "collapse", "durable", "key"};
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (strcmp(options[at], key) == 0)
             return true;

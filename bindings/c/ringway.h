@@ -169,6 +169,21 @@ int rw_publish(struct rw_app *self, const char *topic, const void *data, size_t 
                unsigned flags);
 int rw_publish_others(struct rw_channel *but, const char *topic, const void *data,
                       size_t size, unsigned flags);
+/* What a publication may say; zero or NULL: nothing. */
+struct rw_publication {
+    const struct rw_channel *but; // it does not get it
+    bool live_only;               // who is away does not get it later
+    unsigned ttl_s;               // it is not held any longer; at most a year
+    const char *key;      // within ten minutes the same key is the same publication
+    const char *collapse; // publications with the same one replace each other
+    bool is_durable;      // delivered and answered only when it is stored
+    /* Called once with the position, or with an error as in rw_receipt.  May be NULL. */
+    void (*done)(void *context, const char *position, const char *error);
+    void *context;
+};
+/* rw_publish with options.  key and collapse: at most RW_LABEL_MAX bytes. */
+int rw_publish_with(struct rw_app *self, const char *topic, const struct iovec *data,
+                    unsigned flags, const struct rw_publication *options);
 /* To the channels with these ids, separated by commas, at most 64; they need not be ours.
  * Flags: RW_BINARY, RW_CLOSE.  on_failed is told "gone" where none of them is open. */
 int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,

@@ -19,6 +19,8 @@ void rw_command_free(struct rw_command **self_p, const char *error)
     *self_p = NULL;
     if (self && self->receipt.done && error)
         self->receipt.done(self->receipt.context, error);
+    if (self && self->placed && error)
+        self->placed(self->placed_context, NULL, error);
     free(self);
 }
 

@@ -330,6 +330,11 @@ static void s_take_ok(struct rw_app *app, const struct wire_record *record)
         rw_body_answered(channel, command->body, true);
     if (command->receipt.done)
         command->receipt.done(command->receipt.context, NULL);
+    if (command->placed) {
+        char position[RW_TEXT_ROOM];
+        s_copy(position, sizeof position, wire_option(record, 4, "pos"));
+        command->placed(command->placed_context, position, NULL);
+    }
     rw_command_free(&command, NULL);
 }
 
@@ -358,7 +363,7 @@ static void s_failed(struct rw_app *app, struct rw_command *command,
     } else if (channel && command->body) {
         rw_body_answered(channel, command->body, false);
     }
-    if (command->receipt.done) {
+    if (command->receipt.done || command->placed) {
         rw_command_free(&command, code);
         return;
     }

@@ -74,6 +74,9 @@ struct rw_command {
     char channel[RW_ID_ROOM]; // "": of no channel
     bool is_sent;
     struct rw_receipt receipt;
+    /* Of a publication; NULL: nobody is told. */
+    void (*placed)(void *context, const char *position, const char *error);
+    void *placed_context;
     size_t size;
     uint8_t frame[];
 };

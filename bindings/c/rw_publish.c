@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { S_IDS_MAX = 64 }; // of 127 bytes: they fit a header
+enum {
+    S_IDS_MAX = 64,       // of 127 bytes: they fit a header
+    S_TTL_MAX = 31536000, // seconds
+};
 
 static int s_post(struct rw_app *self, struct wire_header *header,
                   const struct iovec *data, unsigned flags)
@@ -45,6 +48,45 @@ int rw_publish_others(struct rw_channel *but, const char *topic, const void *dat
     int result = s_begin(&header, topic);
     wire_add_option(&header, "except", but->id);
     return result < 0 ? result : s_post(but->app, &header, &all, flags & RW_BINARY);
+}
+
+/* A text that nobody gave is right. */
+static bool s_add_key(struct wire_header *header, const char *key, const char *value)
+{
+    if (!value)
+        return true;
+    size_t before = header->size + 1 + strlen(key) + 1;
+    wire_add_option(header, key, value);
+    return *value && header->size - before <= RW_LABEL_MAX;
+}
+
+int rw_publish_with(struct rw_app *self, const char *topic, const struct iovec *data,
+                    unsigned flags, const struct rw_publication *options)
+{
+    struct wire_header header;
+    int result = s_begin(&header, topic);
+    if (result < 0 || options->ttl_s > S_TTL_MAX ||
+        !s_add_key(&header, "key", options->key) ||
+        !s_add_key(&header, "collapse", options->collapse))
+        return -EINVAL;
+    if (data->iov_len > RW_MESSAGE_MAX)
+        return -EMSGSIZE;
+    if (options->but)
+        wire_add_option(&header, "except", options->but->id);
+    if (options->live_only)
+        wire_add_option(&header, "hist", "0");
+    if (options->ttl_s)
+        wire_add_option_u64(&header, "ttl", options->ttl_s);
+    if (options->is_durable)
+        wire_add_option(&header, "durable", "1");
+    if (flags & RW_BINARY)
+        wire_add_option(&header, "bin", "1");
+    struct rw_command *command = rw_command_new(self, &header, data, 1);
+    if (!command)
+        return -EINVAL;
+    command->placed = options->done;
+    command->placed_context = options->context;
+    return rw_command_post(self, &command);
 }
 
 static bool s_are_ids(const char *ids)

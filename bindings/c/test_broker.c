@@ -123,7 +123,8 @@ static void s_answer(const char *head)
     else if (has_id && test_broker.error)
         test_say("ERR %s - %s %s\nwhy", key, id, test_broker.error);
     else if (has_id)
-        test_say("OK %s - %s", key, id);
+        test_say("OK %s - %s%s", key, id,
+                 strcmp(verb, "PUB") == 0 ? " pos=00000000000000e1:7" : "");
 }
 
 static bool s_take(void)

@@ -365,6 +365,41 @@ START_TEST(topics_are_subscribed_published_and_left)
 }
 END_TEST
 
+static void s_placed(void *context, const char *position, const char *error)
+{
+    test_note("%s placed %s %s\n", (const char *)context, position ? position : "-",
+              error ? error : "ok");
+}
+
+START_TEST(a_publication_has_options_and_its_position)
+{
+    static char name[] = "one";
+    test_start(0, NULL);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    struct rw_publication options = {.but = channel,
+                                     .live_only = true,
+                                     .ttl_s = 60,
+                                     .key = "a b",
+                                     .collapse = "c",
+                                     .done = s_placed,
+                                     .context = name};
+    struct iovec data = {name, 3};
+    ck_assert_int_eq(rw_publish_with(test_app, "t", &data, RW_BINARY, &options), 0);
+    test_expect("PUB t key=a%20b collapse=c except=" CHANNEL " hist=0 ttl=60 bin=1");
+    test_until("one placed 00000000000000e1:7 ok");
+    options =
+        (struct rw_publication){.is_durable = true, .done = s_placed, .context = name};
+    test_broker.error = "store";
+    ck_assert_int_eq(rw_publish_with(test_app, "t", &data, 0, &options), 0);
+    test_expect("PUB t durable=1");
+    test_until("one placed - store");
+    options.ttl_s = 31536001;
+    ck_assert_int_eq(rw_publish_with(test_app, "t", &data, 0, &options), -EINVAL);
+    options = (struct rw_publication){.key = ""};
+    ck_assert_int_eq(rw_publish_with(test_app, "t", &data, 0, &options), -EINVAL);
+}
+END_TEST
+
 START_TEST(labels_are_given_and_sets_are_named)
 {
     char long_label[200];
@@ -541,6 +576,7 @@ void test_add_sending(TCase *tests)
     tcase_add_test(tests, closing_counts_at_once_and_a_second_time_does_nothing);
     tcase_add_test(tests, a_websocket_is_accepted_or_refused);
     tcase_add_test(tests, topics_are_subscribed_published_and_left);
+    tcase_add_test(tests, a_publication_has_options_and_its_position);
     tcase_add_test(tests, labels_are_given_and_sets_are_named);
     tcase_add_test(tests, a_watched_topic_is_kept_up_to_date);
     tcase_add_test(tests, a_send_may_ask_to_be_answered_when_it_is_written_or_received);

@@ -74,6 +74,19 @@ def what_is_wrong_with_a_post_is_said_in_one_line(ctx):
 
 
 @case()
+def the_query_has_the_options_of_a_publication(ctx):
+    topic = "/topics/options/1"
+    first = post(ctx.edge, f"{topic}?key=k1&ttl=60&collapse=c", "one")
+    assert first[0] == 200 and post(ctx.edge, f"{topic}?key=k1", "one") == first
+    assert post(ctx.edge, f"{topic}?hist=0", "live only")[0] == 200
+    answer = ctx.main.ask("GET", "history", "options/1")
+    held = [one["data"] for one in json.loads(answer.payload)["messages"]]
+    assert held == ["one"], held
+    refused(post(ctx.edge, f"{topic}?durable=1", "x"), 400, "unsupported")
+    refused(post(ctx.edge, f"{topic}?ttl=0", "x"), 400, "ttl")
+
+
+@case()
 def several_posts_at_once_are_all_answered(ctx):
     connections = [http.client.HTTPConnection(*ctx.edge.ops, timeout=scaled(10)) for _ in range(20)]
     for number, connection in enumerate(connections):

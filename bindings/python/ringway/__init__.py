@@ -16,7 +16,7 @@ from .channel import Channel
 from .errors import Error, Refuse
 from .keys import Keys
 from .presence import Presence
-from .publisher import Publisher
+from .publisher import Message, Publisher
 from .request import Headers, Request
 from .result import Result
 from .schedule import Timer
@@ -25,6 +25,6 @@ from .wire import event as sse_event
 __version__ = "0.1.0"
 
 __all__ = [
-    "ENDPOINT", "App", "Channel", "Error", "Headers", "Keys", "Presence", "Publisher",
+    "ENDPOINT", "App", "Channel", "Error", "Headers", "Keys", "Message", "Presence", "Publisher",
     "Refuse", "Request", "Result", "Timer", "sse_event",
 ]

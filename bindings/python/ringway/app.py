@@ -116,15 +116,20 @@ class App(Membership):
     # Commands.
 
     def publish(self, topic: str, data: str | bytes, except_: Channel | str | None = None,
-                binary: bool | None = None) -> Result:
+                binary: bool | None = None, **options: Any) -> Result:
         """To every subscriber of the topic, but the channel `except_` (a Channel or its id).
-        bytes go as binary WebSocket messages unless binary=False."""
-        options = [("except", getattr(except_, "id", except_))]
-        if not outgoing.is_text(data, binary):
-            options.append(("bin", 1))
-        item = outgoing.Command("PUB", [wire.check_topic(topic)], options,
-                                outgoing.bounded(data))
-        return self._post(item)
+        bytes go as binary WebSocket messages unless binary=False.
+
+        history   False: live only; who is away does not get it later
+        ttl       seconds after which it is not held any more
+        key       the same key within ten minutes is the same publication
+        collapse  publications with the same one replace each other for a slow subscriber that
+                  wants only the latest
+        durable   deliver and answer only when it is stored
+
+        Its position is result.options["pos"] when the answer is there."""
+        return self._post(outgoing.publication(
+            topic, data, {"except_": except_, "binary": binary, **options}))
 
     def send(self, channels: Channel | str | Iterable[Channel | str], data: str | bytes,
              close: bool | int = False, binary: bool | None = None) -> list[Result]:

@@ -19,6 +19,7 @@ from . import wire
 from .result import Result
 
 WANTS = (None, "accepted", "written", "received")
+TTL_MAX = 31536000  # seconds
 UNDER_WAY_MAX = 4  # parts of one body, 256 KiB each, that are not written yet
 
 
@@ -66,6 +67,28 @@ class Body:
 
 
 Send = collections.namedtuple("Send", "close status headers binary format want")
+
+
+def publication(topic, data, options):
+    """The Command of a PUB; options are those of App.publish."""
+    known = {"except_", "binary", "history", "ttl", "key", "collapse", "durable"}
+    unknown = set(options) - known
+    if unknown:
+        raise TypeError("publish has no option %s" % sorted(unknown)[0])
+    binary = not is_text(data, options.get("binary"))
+    for name in ("key", "collapse"):
+        text = options.get(name)
+        if text is not None and not 1 <= len(wire.escape(text, empty="")) <= wire.LABEL_MAX:
+            raise ValueError("%s has 1 to %d bytes" % (name, wire.LABEL_MAX))
+    ttl = options.get("ttl")
+    if ttl is not None and not (isinstance(ttl, int) and 1 <= ttl <= TTL_MAX):
+        raise ValueError("ttl is a number of seconds, 1 to %d" % TTL_MAX)
+    except_ = options.get("except_")
+    words = [("except", getattr(except_, "id", except_)), ("bin", 1 if binary else None),
+             ("hist", None if options.get("history", True) else 0), ("ttl", ttl),
+             ("key", options.get("key")), ("collapse", options.get("collapse")),
+             ("durable", 1 if options.get("durable") else None)]
+    return Command("PUB", [wire.check_topic(topic)], words, bounded(data))
 
 
 Set = collections.namedtuple("Set", "channels labels but but_labels")

@@ -3,11 +3,12 @@ gets no events."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import threading
 import time
-from typing import Any, Iterable
+from typing import Any, Iterable, NamedTuple
 
 import zmq
 
@@ -16,6 +17,22 @@ from .app import ENDPOINT
 from .connection import dealer
 from .errors import Error
 from .keys import Keys
+
+
+class Message(NamedTuple):
+    """A publication that is held.
+
+    position  for `since` of history()
+    data      str or bytes
+    """
+
+    position: str
+    data: str | bytes
+
+    @classmethod
+    def of(cls, one):
+        data = one["data"] if "data" in one else base64.b64decode(one["base64"])
+        return cls(one["pos"], data)
 
 
 class Publisher:
@@ -42,12 +59,20 @@ class Publisher:
         self._socket.connect(endpoint)
 
     def publish(self, topic: str, data: str | bytes, except_: str | None = None,
-                binary: bool | None = None) -> None:
-        """To every subscriber of the topic, but the channel with the id `except_`."""
-        options = [("except", except_)]
-        if not outgoing.is_text(data, binary):
-            options.append(("bin", 1))
-        self._ask("PUB", [wire.check_topic(topic)], options, outgoing.bounded(data))
+                binary: bool | None = None, **options: Any) -> str:
+        """To every subscriber of the topic, but the channel with the id `except_`; options as
+        for App.publish.  Returns its position."""
+        item = outgoing.publication(topic, data,
+                                    {"except_": except_, "binary": binary, **options})
+        answer = self._ask(item.verb, item.tokens, item.options, item.payload)
+        return answer.option("pos", 3, "")
+
+    def history(self, topic: str, since: str | None = None, limit: int = 100) -> list:
+        """What the broker holds of the topic, after the position `since`: Message objects, the
+        oldest first, at most `limit`."""
+        options = [("since", since), ("limit", limit)]
+        answer = self._ask("GET", ["history", wire.check_topic(topic)], options, None)
+        return [Message.of(one) for one in json.loads(answer.payload or b"{}")["messages"]]
 
     def send(self, channel: str, data: str | bytes, close: bool | int = False,
              binary: bool | None = None, want: str | None = None) -> bool:

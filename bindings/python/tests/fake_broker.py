@@ -34,6 +34,7 @@ class FakeBroker:
         self.seen = []
         self.mute = set()
         self.errors = {}
+        self.info = b'{"live":3}'  # what GET is answered with
         self.peer = None
         self.count = 0
         self.port = port
@@ -96,9 +97,10 @@ class FakeBroker:
         elif id and record.verb in self.errors:
             self.send_to(peer, "ERR", record.token(0), "-", id, self.errors[record.verb])
         elif id and record.verb == "GET":
-            self.send_to(peer, "INFO", record.token(0), "-", id, payload=b'{"live":3}')
+            self.send_to(peer, "INFO", record.token(0), "-", id, payload=self.info)
         elif id:
-            self.send_to(peer, "OK", record.token(0), "-", id)
+            extra = ["pos=00000000000000e1:7"] if record.verb == "PUB" else []
+            self.send_to(peer, "OK", record.token(0), "-", id, *extra)
 
     def joined(self, id):
         self.send("JOINED", "test", "-", id, "boot=" + self.boot, "inc=" + self.incarnation)

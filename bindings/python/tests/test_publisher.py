@@ -1,5 +1,6 @@
 """Sending without a worker."""
 
+import json
 import threading
 import unittest
 
@@ -34,7 +35,8 @@ class PublisherTest(unittest.TestCase):
         return done[0]
 
     def test_it_publishes_sends_and_closes(self):
-        self.assertIsNone(self.ask(lambda: self.publisher.publish("t", "hello", except_="c.1")))
+        position = self.ask(lambda: self.publisher.publish("t", "hello", except_="c.1"))
+        self.assertEqual(position, "00000000000000e1:7")
         self.assertTrue(self.ask(lambda: self.publisher.send(CHANNEL, b"\x00", want="received")))
         self.assertTrue(self.ask(lambda: self.publisher.close(CHANNEL, 4000, "bye")))
         pub = self.broker.expect("PUB", "t")
@@ -42,6 +44,14 @@ class PublisherTest(unittest.TestCase):
         send = self.broker.expect("SEND", CHANNEL)
         self.assertEqual((send.option("bin"), send.option("want")), ("1", "received"))
         self.assertEqual(self.broker.expect("CLOSE", CHANNEL, 4000).payload, b"bye")
+
+    def test_it_reads_what_is_held_of_a_topic(self):
+        self.broker.info = json.dumps({"messages": [
+            {"pos": "e1:1", "data": "one"}, {"pos": "e1:2", "base64": "AP8="}]}).encode()
+        held = self.ask(lambda: self.publisher.history("rooms/a b", since="e1:0", limit=2))
+        self.assertEqual(held, [("e1:1", "one"), ("e1:2", b"\x00\xff")])
+        get = self.broker.expect("GET", "history", "rooms/a%20b")
+        self.assertEqual((get.option("since"), get.option("limit")), ("e1:0", "2"))
 
     def test_it_labels_channels_and_sends_to_sets(self):
         self.assertTrue(self.ask(lambda: self.publisher.label(CHANNEL, "amy")))

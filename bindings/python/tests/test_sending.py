@@ -13,6 +13,24 @@ from ringway import wire
 
 
 class SendingTest(AppCase):
+    def test_a_publication_has_options_and_its_position(self):
+        self.start()
+        result = self.in_app(lambda: self.app.publish(
+            "t", "x", history=False, ttl=60, key="a b", collapse="c"))
+        pub = self.broker.expect("PUB", "t")
+        self.assertEqual([pub.option(key) for key in ("hist", "ttl", "key", "collapse", "bin")],
+                         ["0", "60", "a b", "c", None])
+        self.broker.until(lambda: result.done)
+        self.assertEqual(result.options["pos"], "00000000000000e1:7")
+        self.app.publish("t", b"x", durable=True)
+        pub = self.broker.expect("PUB", "t")
+        self.assertEqual((pub.option("durable"), pub.option("hist")), ("1", None))
+        for wrong in ({"ttl": 0}, {"ttl": 1.5}, {"key": ""}, {"collapse": "x" * 129}):
+            with self.assertRaises(ValueError):
+                self.app.publish("t", "x", **wrong)
+        with self.assertRaises(TypeError):
+            self.app.publish("t", "x", colour="red")
+
     def test_a_label_is_given_changed_and_taken_away(self):
         self.start()
         channel = self.open(carrier="ws")
