@@ -360,8 +360,11 @@ static void s_take_worker(struct bus *self, unsigned worker)
         if (!s_flush_outbox(self))
             return;
         struct bus_item *item = bus_lane_receive(&self->ports[worker].to_bus);
-        if (!item)
+        if (!item) {
+            if (self->announcing > 0) // the worker goes on now that there is room
+                bus_lane_nudge(&self->ports[worker].to_worker);
             return;
+        }
         if (item->kind != BUS_RECORD)
             s_take_other(self, worker, item);
         else if (self->state != BUS_JOINED)

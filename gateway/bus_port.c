@@ -82,6 +82,11 @@ void bus_lane_wake(struct bus_lane *self)
     (void)!write(self->wake_fd, &one, sizeof one);
 }
 
+void bus_lane_nudge(struct bus_lane *self)
+{
+    self->pushed = true;
+}
+
 struct bus_item *bus_lane_receive(struct bus_lane *self)
 {
     struct bus_item *item = ring_pop(self->ring);

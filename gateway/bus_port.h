@@ -36,6 +36,9 @@ void bus_lane_send(struct bus_lane *self, struct bus_item *item);
 /* Sender, once a turn: moves what waits and wakes the receiver if there is something for
  * it. */
 void bus_lane_wake(struct bus_lane *self);
+/* Sender: the receiver is woken at the end of the turn, though there is nothing for it.
+ */
+void bus_lane_nudge(struct bus_lane *self);
 /* Sender: bytes that the receiver has not taken yet. */
 size_t bus_lane_bytes(const struct bus_lane *self);
 /* Receiver: the next item, the caller's; NULL when there is none. */

@@ -45,7 +45,7 @@ void *bus_socket_new(void *context, const char *endpoint, const struct bus_keys 
         {ZMQ_IMMEDIATE, 1},
         {ZMQ_LINGER, 0},
         {ZMQ_RECONNECT_IVL, 100},
-        {ZMQ_SNDHWM, 100000},
+        {ZMQ_SNDHWM, 4000}, // what waits beyond that waits with its worker
         {ZMQ_RCVHWM, 0},
         {ZMQ_RECONNECT_IVL_MAX, 1000},
         {ZMQ_TCP_KEEPALIVE, 1},

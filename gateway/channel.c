@@ -67,6 +67,12 @@ struct channel *channel_after(const struct channel *self)
     return entry ? table_item(entry, struct channel, by_id) : NULL;
 }
 
+bool channel_is_announced(const struct channel *self)
+{
+    const struct channel *next = self->host->unannounced;
+    return !next || self->id < next->id; // the table keeps the order of birth
+}
+
 void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM])
 {
     snprintf(out, CHANNEL_ID_ROOM, "%s%llx", self->host->prefix,
@@ -127,6 +133,8 @@ void channel_destroy(struct channel **self_p)
     s_drop_out(self, "gone");
     channel_count(self, -(ssize_t)self->events.count, -(ssize_t)self->events.bytes);
     event_queue_clear(&self->events);
+    if (self->host->unannounced == self)
+        self->host->unannounced = channel_after(self);
     table_remove(&self->host->channels, &self->by_id);
     free(self->adopt);
     free(self->bound);

@@ -126,11 +126,12 @@ struct channel {
 struct channel_host {
     struct loop *loop;
     const struct gateway_settings *settings;
-    char prefix[96];       // of ids: "edge.epoch."
-    struct table channels; // by id
-    struct table services; // by name
-    struct channel *dirty; // to be flushed at the end of the turn
-    struct service *moved; // services with new room
+    char prefix[96];             // of ids: "edge.epoch."
+    struct table channels;       // by id
+    struct table services;       // by name
+    struct channel *dirty;       // to be flushed at the end of the turn
+    struct channel *unannounced; // it and all born after it are still to be announced
+    struct service *moved;       // services with new room
     /* What the turn has counted; given away once, at its end, because shared counters are
      * dear. */
     struct {
@@ -180,6 +181,8 @@ struct channel *channel_find(struct channel_host *host, uint64_t id);
 /* All channels: NULL after the last.  The one before may be destroyed meanwhile. */
 struct channel *channel_first(const struct channel_host *host);
 struct channel *channel_after(const struct channel *self);
+/* Does the broker know of it, as far as one is connected? */
+bool channel_is_announced(const struct channel *self);
 void channel_id_text(const struct channel *self, char out[CHANNEL_ID_ROOM]);
 /* 0 and the number, when the text is an id of this edge; else -ENOENT. */
 int channel_id_parse(const struct channel_host *host, const char *text, size_t size,

@@ -116,6 +116,7 @@ static void s_turn(struct worker *self)
 {
     loop_turn(&self->loop);
     s_take_items(self);
+    worker_commands_announce(&self->commands);
     if (atomic_load(&self->drain))
         s_drain(self); // before the flush, so that the last words leave in this turn
     channel_unblock(&self->host);

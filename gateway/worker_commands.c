@@ -12,8 +12,9 @@
 
 enum {
     TEXT_ROOM = WORKER_TEXT_ROOM,
-    WORKER_NAME_MAX = 3 * 64, // bytes of a name as a token, all escaped
-    LABEL_MAX = 128,          // bytes of a label as a token
+    WORKER_NAME_MAX = 3 * 64,    // bytes of a name as a token, all escaped
+    LABEL_MAX = 128,             // bytes of a label as a token
+    ANNOUNCE_BYTES = 256 * 1024, // on the way to the bus thread; then it waits
 };
 
 /* ---- records to the bus ---- */
@@ -62,7 +63,7 @@ static void s_emit(struct worker_commands *self, struct channel *channel,
 void worker_commands_emit(struct channel_host *host, struct channel *channel,
                           const struct event *event)
 {
-    if (host->commands->is_linked)
+    if (host->commands->is_linked && channel_is_announced(channel))
         s_emit(host->commands, channel, event);
 }
 
@@ -102,31 +103,55 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
     s_emit_after(self, channel, 0);
 }
 
+/* From here on a channel's events go out, once it has been announced. */
 static void s_announce_all(struct worker_commands *self, const struct bus_item *item)
 {
     self->is_linked = true;
     channel_expect_flow(self->host);
-    for (struct channel *at = channel_first(self->host), *next; at; at = next) {
-        next = channel_after(at);
-        if (!at->service)
+    self->host->unannounced = channel_first(self->host);
+    self->announces = true;
+    self->announces_all = item->full;
+    self->announcement = item->c;
+}
+
+static void s_announce_one(struct worker_commands *self, struct channel *channel)
+{
+    if (channel->service && self->announces_all)
+        s_announce(self, channel);
+    else if (channel->service)
+        s_emit_after(self, channel, 0);
+    worker_presence_relabel(self, channel);
+}
+
+void worker_commands_announce(struct worker_commands *self)
+{
+    struct channel *channel;
+    while (self->announces && bus_lane_bytes(self->lane) < ANNOUNCE_BYTES) {
+        if ((channel = self->host->unannounced) != NULL) {
+            self->host->unannounced = channel_after(channel);
+            s_announce_one(self, channel);
             continue;
-        if (item->full)
-            s_announce(self, at);
-        else
-            s_emit_after(self, at, 0);
+        }
+        struct bus_item *done = bus_item_new(BUS_ANNOUNCED, NULL, 0);
+        done->full = self->has_presence;
+        done->c = self->announcement;
+        bus_lane_send(self->lane, done);
+        self->announces = false;
     }
-    worker_presence_announce(self);
-    struct bus_item *done = bus_item_new(BUS_ANNOUNCED, NULL, 0);
-    done->full = self->has_presence;
-    done->c = item->c;
-    bus_lane_send(self->lane, done);
+}
+
+/* It will be announced anew. */
+static void s_unlink(struct worker_commands *self)
+{
+    self->is_linked = self->announces = false;
+    self->host->unannounced = NULL;
 }
 
 /* A new life of the edge: the old channels end, and nobody is told over the bus, because
  * the broker closes what belonged to the old epoch. */
 static void s_end_epoch(struct worker_commands *self, const struct bus_item *item)
 {
-    self->is_linked = false;
+    s_unlink(self);
     for (struct channel *at = channel_first(self->host), *next; at; at = next) {
         next = channel_after(at);
         if (!at->service)
@@ -503,7 +528,7 @@ void worker_commands_take(struct worker_commands *self, const struct bus_item *i
         s_take_command(self, item->blob);
         break;
     case BUS_LINK_DOWN:
-        self->is_linked = false;
+        s_unlink(self);
         break;
     case BUS_ANNOUNCE:
         s_announce_all(self, item);

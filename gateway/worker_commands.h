@@ -13,10 +13,15 @@ struct worker_commands {
     struct bus_lane *lane; // to the bus
     bool is_linked;        // the broker knows our channels: emit
     bool has_presence;     // some channel was present in a topic
+    bool announces;        // an announcement is under way: host->unannounced is next
+    bool announces_all;    // it is for a broker that knows nothing
+    uint64_t announcement; // its number
 };
 
 /* An item from the bus; borrowed. */
 void worker_commands_take(struct worker_commands *self, const struct bus_item *item);
+/* Once a turn: goes on with the announcement, as far as there is room. */
+void worker_commands_announce(struct worker_commands *self);
 /* For channel_host: an event goes out, command c is answered (error: NULL or a code; c 0:
  * nobody asked). */
 void worker_commands_emit(struct channel_host *host, struct channel *channel,

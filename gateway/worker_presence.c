@@ -18,7 +18,7 @@ static void s_say(struct worker_commands *self, const struct channel *channel,
     struct wire_header header;
     char id[CHANNEL_ID_ROOM];
     const char *label = channel->label ? channel->label : "";
-    if (!self->is_linked)
+    if (!self->is_linked || !channel_is_announced(channel))
         return; // it will be announced
     channel_id_text(channel, id);
     wire_begin(&header, enter ? "ENTER" : "EXIT");
@@ -79,11 +79,4 @@ void worker_presence_relabel(struct worker_commands *self, const struct channel 
     const struct presence_mark *mark = channel->present_in;
     for (; mark; mark = mark->next)
         s_say(self, channel, mark->topic, true);
-}
-
-void worker_presence_announce(struct worker_commands *self)
-{
-    struct channel *at = self->has_presence ? channel_first(self->host) : NULL;
-    for (; at; at = channel_after(at))
-        worker_presence_relabel(self, at);
 }

@@ -11,7 +11,5 @@ void worker_presence_exit(struct worker_commands *self, struct channel *channel,
                           const char *topic);
 /* The channel has ended. */
 void worker_presence_leave_all(struct worker_commands *self, struct channel *channel);
-/* The channel has another label. */
+/* The channel has another label, or is announced: who is where is said again. */
 void worker_presence_relabel(struct worker_commands *self, const struct channel *channel);
-/* A new connection to the broker: all who are there. */
-void worker_presence_announce(struct worker_commands *self);
