@@ -20,6 +20,10 @@ enum {
     SIM_CHANNELS = 400, // of one run
     SIM_EVENTS = 40,    // of one channel, its CLOSE included
     SIM_SENDS = 4000,   // of one run
+    SIM_POSTS = 20000,  // publications of one run
+    SIM_FOLLOWERS = 12, // clients that follow topics
+    SIM_LINES = 3,      // subscriptions of one
+    SIM_GAPS = 400,     // that one is told of in one epoch
     SIM_PIPES = 64,     // at a time
     SIM_ID = 48,
     SIM_LEASE_MS = 5000,
@@ -143,6 +147,34 @@ struct sim_send {
     uint64_t peer;  // connection on which it was sent first
 };
 
+/* A publication that the core delivered. */
+struct sim_post {
+    unsigned boot; // life of the broker
+    uint64_t g;
+    char topic[12];
+};
+
+struct sim_gap {
+    uint64_t from, to;
+    char line[12]; // "": of any topic
+};
+
+enum sim_follow { SIM_ASKS, SIM_ASKED, SIM_LIVE };
+
+/* A client that follows topics over whatever edge, with one cursor. */
+struct sim_follower {
+    int edge;
+    unsigned channel; // of its connection
+    enum sim_follow state;
+    unsigned asks; // n= of the newest HGET
+    const char *line[SIM_LINES];
+    unsigned boot; // epoch of its cursor
+    uint64_t at;   // its cursor
+    uint64_t got;  // its newest publication
+    struct sim_gap gap[SIM_GAPS];
+    int gaps;
+};
+
 struct sim {
     uint64_t seed, random;
     int64_t now_ms, tick_ms;
@@ -156,6 +188,12 @@ struct sim {
     int channels;
     struct sim_send send[SIM_SENDS];
     int sends;
+    struct sim_post post[SIM_POSTS];
+    int posts;
+    struct sim_follower follower[SIM_FOLLOWERS];
+    unsigned connections;       // that followers had
+    char epoch[1000][17];       // of each life of the broker
+    uint64_t followed, told;    // publications and gaps that followers got
     int sending;                // index of the SEND that the core is taking, or -1
     bool calm;                  // no more faults
     int64_t down_ms, frozen_ms; // the broker is dead, or stopped, until then
@@ -194,6 +232,20 @@ void sim_edge_event(struct sim *self, int channel, enum sim_verb verb);
 int sim_edge_open(struct sim *self, int edge, int service);
 bool sim_edge_has(const struct sim *self, const struct sim_channel *channel);
 struct sim_channel *sim_channel_find(struct sim *self, struct wire_text id);
+
+/* sim_topic.c */
+void sim_topic_start(struct sim *self);
+/* The core delivers a publication: "PUB topic position". */
+void sim_topic_post(struct sim *self, const struct wire_header *header);
+/* PUB, HIST, GAP, LIVE, TOP or LOST for an edge; false: it is another command. */
+bool sim_topic_take(struct sim *self, int edge, const struct wire_record *record);
+/* The edge announces what it wants, or goes on. */
+void sim_topic_greet(struct sim *self, int edge, bool sync);
+/* It is gone, or begins a new life: its clients come back. */
+void sim_topic_lose(struct sim *self, int edge);
+void sim_topic_turn(struct sim *self, int edge);
+void sim_topic_traffic(struct sim *self);
+bool sim_topic_is_over(const struct sim *self);
 
 /* sim_app.c */
 void sim_app_start(struct sim *self, int app);

@@ -194,7 +194,9 @@ static int s_to_app(void *context, const struct address *to,
 static void s_to_tap(void *context, const char *topic, const struct wire_header *header,
                      struct wire_text payload)
 {
-    (void)context, (void)topic, (void)header, (void)payload;
+    (void)payload;
+    if (strncmp(topic, "topic/", strlen("topic/")) == 0)
+        sim_topic_post(context, header);
 }
 
 /* "SEND channel ...\nnumber": which one it is. */
@@ -297,6 +299,8 @@ void sim_start_broker(struct sim *self)
     const struct output output = {self, s_to_edge, s_to_app, s_to_tap};
     self->boot++;
     self->core = core_new(&settings, &output, self->now_ms);
+    core_set_tap(self->core, true);
+    snprintf(self->epoch[self->boot], sizeof self->epoch[0], "%s", self->core->boot);
     self->tick_ms = self->now_ms + 1000;
     sim_trace(self, "broker %u starts", self->boot);
 }

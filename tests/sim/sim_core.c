@@ -114,6 +114,7 @@ static void s_traffic(struct sim *self)
         if (channel->edge == edge && sim_edge_has(self, channel) && sim_chance(self, 10))
             sim_edge_event(self, at, s_draw_verb(self));
     }
+    sim_topic_traffic(self);
     if (sim_chance(self, 3))
         sim_app_send(self, (int)sim_draw(self, SIM_APPS));
 }
@@ -167,7 +168,8 @@ static bool s_is_over(struct sim *self)
     for (int at = 0; at < self->channels; at++)
         if (sim_edge_has(self, &self->channel[at]))
             return false;
-    return self->core && table_count(&self->core->channels) == 0;
+    return self->core && table_count(&self->core->channels) == 0 &&
+           sim_topic_is_over(self);
 }
 
 static void s_finish(struct sim *self)
@@ -198,6 +200,7 @@ static void s_run(struct sim *self, uint64_t seed)
     self->ring = sim_chance(self, 3) ? 20 + sim_draw(self, 100) : 10000;
     unsigned fault = 20 + sim_draw(self, 200);
     sim_start_broker(self);
+    sim_topic_start(self);
     for (int at = 0; at < SIM_EDGES; at++)
         sim_edge_start(self, at);
     for (int at = 0; at < SIM_APPS; at++)
@@ -223,16 +226,18 @@ int main(void)
     static struct sim sim;
     uint64_t seed = s_number("SIM_SEED", 1), seconds = s_number("SIM_SECONDS", 0);
     uint64_t runs = s_number("SIM_RUNS", seconds ? UINT64_MAX : SIM_RUNS_AT_FIRST);
-    uint64_t delivered = 0, faults = 0, done = 0;
+    uint64_t delivered = 0, faults = 0, done = 0, followed = 0, told = 0;
     time_t until = time(NULL) + (time_t)seconds;
     for (; done < runs && (!seconds || time(NULL) < until); done++) {
         s_run(&sim, seed + done);
         delivered += sim.delivered;
         faults += sim.faults;
+        followed += sim.followed;
+        told += sim.told;
     }
     printf("%" PRIu64 " runs from seed %" PRIu64 ": %" PRIu64 " deliveries, %" PRIu64
-           " faults\n",
-           done, seed, delivered, faults);
+           " publications followed, %" PRIu64 " gaps, %" PRIu64 " faults\n",
+           done, seed, delivered, followed, told, faults);
     printf("1 passed, 0 failed\n");
     return EXIT_SUCCESS;
 }

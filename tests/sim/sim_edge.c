@@ -56,6 +56,7 @@ static void s_lose_channels(struct sim *self, int edge)
 
 static void s_begin_life(struct sim *self, int at)
 {
+    sim_topic_lose(self, at);
     struct sim_edge *edge = &self->edge[at];
     edge->life++;
     snprintf(edge->epoch, sizeof edge->epoch, "%08x%08x", sim_draw(self, UINT32_MAX),
@@ -263,6 +264,8 @@ static void s_take_command(struct sim *self, int edge, const struct wire_record 
         s_take_acks(self, edge, record);
         return;
     }
+    if (sim_topic_take(self, edge, record))
+        return;
     struct sim_channel *channel = sim_channel_find(self, record->token[2]);
     bool known = channel && sim_edge_has(self, channel);
     if (!known)
@@ -311,6 +314,7 @@ static void s_welcome(struct sim *self, int at, const struct wire_record *record
         else
             s_emit_after(self, channel, 0);
     }
+    sim_topic_greet(self, at, sync);
     if (sync)
         sim_say(self, edge->records, "SYNCED");
 }
@@ -397,6 +401,7 @@ void sim_edge_turn(struct sim *self, int at)
         s_lose_channels(self, at);
         s_begin_life(self, at);
     }
+    sim_topic_turn(self, at);
     if (self->now_ms - edge->beat_ms >= 1000)
         s_beat(self, at);
 }
