@@ -93,6 +93,8 @@ void session_seen(struct core *core, struct channel *channel, struct wire_text p
 /* NULL, or what a session cannot do. */
 static const char *s_unsupported(const struct request *request)
 {
+    if (wire_is(request->record->token[0], "SUB"))
+        return "presence: a session cannot be present in a topic";
     static const char *const options[] = {"status", "length", "format"};
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (wire_option(request->record, request->options, options[at]).data)
@@ -319,7 +321,9 @@ static int s_carry_out(const struct request *request, struct session *session,
                 request->options == 3 ? record->token[2] : payload_none(),
                 payload_of(record));
     else if (wire_is(verb, "SUB"))
-        result = s_sub(request, session);
+        result = wire_is(wire_option(record, request->options, "presence"), "1")
+                     ? -EOPNOTSUPP
+                     : s_sub(request, session);
     else if (wire_is(verb, "UNSUB"))
         result = s_unsub(request, session);
     else if (session->current) // a label: the copy has it too

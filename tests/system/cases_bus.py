@@ -389,6 +389,14 @@ def the_pull_port_takes_commands(ctx):
         push.send(make_record("SUB", event.chan, "pulled"))
         push.send(make_record("PUB", "pulled", payload="published"))
         assert client.read_text() == "published"
+        push.send(make_record("PUB", "pulled", payload="live only", hist=0, collapse="c"))
+        assert client.read_text() == "live only"
+        answer = ctx.main.ask("GET", "history", "pulled")
+        held = [one["data"] for one in json.loads(answer.payload)["messages"]]
+        assert held == ["published"], held
+        push.send(make_record("LABEL", event.chan, "pulled"))
+        push.send(make_record("CAST", "1", payload="u:pulled\nto a set"))
+        assert client.read_text() == "to a set"
         push.send(make_record("UNSUB", event.chan, "pulled"))
         push.send(make_record("PUB", "pulled", payload="unheard"))
         push.send(make_record("JOIN", "default"))
