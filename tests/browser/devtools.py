@@ -18,6 +18,7 @@ class Page:
 
     def __init__(self, browser, session, target):
         self.browser, self.session, self.target = browser, session, target
+        self.is_closed = False
         self.faults = []  # exceptions of scripts, errors on the console
 
     async def call(self, method, **parameters):
@@ -25,6 +26,7 @@ class Page:
 
     async def close(self):
         await self.browser.call("Target.closeTarget", targetId=self.target)
+        self.is_closed = True
 
     async def evaluate(self, expression):
         """The value of a JavaScript expression."""
@@ -63,6 +65,7 @@ class Browser:
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu",
              "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
              "--disable-component-update", "--disable-sync", "--disable-quic",
+             "--disable-features=BackForwardCache",  # a page that is left is gone
              "--remote-debugging-port=0", f"--user-data-dir={self.folder}/profile", "about:blank"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:

@@ -203,7 +203,20 @@ async def progress(browser, run):
     await late.wait("document.getElementById('done').textContent === 'done'")
 
 
-TESTS = [chat_in_python, chat_in_c, dashboard, notifications, progress]
+async def presence(browser, run):
+    guide = await run("presence", lambda guide: guide.python("app.py"))
+    count = "document.getElementById('count').textContent"
+    first = await guide.open()
+    await first.wait(f"{count} === '1'", 20)  # the broker has just started, and waits for gateways
+    second, third = await guide.open(), await guide.open()
+    for page in (first, second, third):
+        await page.wait(f"{count} === '3'")
+    await second.close()
+    for page in (first, third):
+        await page.wait(f"{count} === '2'")
+
+
+TESTS = [chat_in_python, chat_in_c, dashboard, notifications, progress, presence]
 
 
 async def play(test, browser):
@@ -223,7 +236,8 @@ async def play(test, browser):
             # Before the application has joined it answers nothing, and never for an icon.
             faults = [fault for fault in page.faults if not EXPECTED.search(fault)]
             assert not faults, faults
-            await page.close()
+            if not page.is_closed:
+                await page.close()
         for guide in guides:
             guide.stop()
     finally:
