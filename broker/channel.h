@@ -70,6 +70,7 @@ struct channel {
     bool shared : 1;    // other workers may have seen it, and more of it than we know
     bool cut : 1;       // a SEND was lost: nothing more goes to it but its end
     bool cut_due : 1;   // which is still to be sent
+    bool uploading : 1; // its present worker has a BODY, and not yet the last one
     uint8_t id_size;
     char id[];
 };

@@ -287,6 +287,9 @@ static void s_send(struct core *core, struct channel *channel, const struct even
     channel->delivered = channel->touched = true;
     channel->announce = false;
     channel->closing |= event->kind == EVENT_CLOSE;
+    if (event->kind == EVENT_BODY)
+        channel->uploading =
+            !wire_is(wire_option(event->record, event->first, "end"), "1");
     if (core->tapped)
         tap_event(core, channel, &header, payload);
     if (worker->window)
@@ -338,6 +341,11 @@ void dispatch_close(struct core *core, struct channel *channel)
         dispatch_event(core, channel, &event);
 }
 
+bool dispatch_is_idle(const struct channel *channel)
+{
+    return !channel->out_first && !channel->uploading;
+}
+
 /* The oldest deliveries of the channel are done: what can the edge forget? */
 static void s_advance(struct core *core, struct worker *worker, struct channel *channel)
 {
@@ -355,7 +363,7 @@ static void s_advance(struct core *core, struct worker *worker, struct channel *
     if (!channel->out_first)
         channel->out_last = 0;
     struct member *member = channel->member;
-    bool idle = !channel->out_first;
+    bool idle = dispatch_is_idle(channel);
     s_processed(core, channel, seq, closes);
     if (closes)
         dispatch_left(core, member);
@@ -396,7 +404,7 @@ void dispatch_unbind(struct channel *channel)
     if (channel->touched)
         channel->tried = channel->last;
     channel->shared |= channel->touched;
-    channel->touched = false;
+    channel->touched = channel->uploading = false;
     channel->announce = channel->delivered;
     dispatch_become(channel, CHANNEL_UNBOUND);
     list_remove(&channel->place);

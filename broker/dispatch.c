@@ -301,7 +301,7 @@ void dispatch_leave(struct core *core, struct member *member)
     for (; at; at = next) { // the member goes with its last channel, when next is NULL
         next = list_after(&member->channels, at);
         struct channel *channel = list_item(at, struct channel, place);
-        if (!channel->out_first)
+        if (dispatch_is_idle(channel))
             dispatch_move(core, channel);
     }
 }

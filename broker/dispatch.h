@@ -41,6 +41,8 @@ void dispatch_ask_again(struct core *core, struct channel *channel);
 void dispatch_become(struct channel *channel, enum channel_state next);
 /* Take the worker away; the channel is UNBOUND and in no list then. */
 void dispatch_unbind(struct channel *channel);
+/* May it leave its worker: nothing is unacknowledged, and no upload under way? */
+bool dispatch_is_idle(const struct channel *channel);
 /* The CLOSE of a channel whose edge is dead, to its worker. */
 void dispatch_close(struct core *core, struct channel *channel);
 /* The channel loses its worker, which lives on and is told. */
