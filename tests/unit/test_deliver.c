@@ -96,6 +96,28 @@ START_TEST(a_websocket_that_an_earlier_broker_may_have_shown_is_closed_for_a_wor
 }
 END_TEST
 
+START_TEST(an_upload_under_way_stays_with_the_worker_that_leaves_until_its_last_body)
+{
+    s_event("OPEN " CH("1") " 1 echo 0\n{}");
+    rig_expect(s_rig, "app 1 OPEN *");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    s_event("BODY " CH("1") " 2\nfirst");
+    rig_expect(s_rig, "app 1 BODY * 2 *|first");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_app(s_rig, 2, "JOIN echo");
+    rig_app(s_rig, 1, "LEAVE echo");
+    rig_expect_no(s_rig, "app 1 MOVED*");
+    s_event("BODY " CH("1") " 3\nsecond");
+    rig_expect(s_rig, "app 1 BODY * 3 *|second");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_expect_no(s_rig, "app 1 LEFT*");
+    s_event("BODY " CH("1") " 4 end=1\nlast");
+    rig_expect(s_rig, "app 1 BODY * 4 *|last");
+    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
+    rig_expect(s_rig, "app 1 LEFT echo - -");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("deliver");
@@ -110,6 +132,8 @@ int main(void)
                    the_brokers_own_close_is_beyond_all_that_another_worker_may_have_seen);
     tcase_add_test(
         all, a_websocket_that_an_earlier_broker_may_have_shown_is_closed_for_a_worker);
+    tcase_add_test(
+        all, an_upload_under_way_stays_with_the_worker_that_leaves_until_its_last_body);
     suite_add_tcase(suite, all);
     return rig_run(suite);
 }

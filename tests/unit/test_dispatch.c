@@ -497,29 +497,6 @@ START_TEST(body_and_close_still_come_to_a_worker_that_leaves)
 }
 END_TEST
 
-START_TEST(an_upload_under_way_stays_with_the_worker_that_leaves_until_its_last_body)
-{
-    rig_app(s_rig, 1, "JOIN echo");
-    s_open(CH("1"));
-    rig_expect(s_rig, "app 1 OPEN *");
-    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
-    rig_edge(s_rig, 8, "BODY " CH("1") " 2\nfirst");
-    rig_expect(s_rig, "app 1 BODY * 2 *|first");
-    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
-    rig_app(s_rig, 2, "JOIN echo");
-    rig_app(s_rig, 1, "LEAVE echo");
-    rig_expect_no(s_rig, "app 1 MOVED*");
-    rig_edge(s_rig, 8, "BODY " CH("1") " 3\nsecond");
-    rig_expect(s_rig, "app 1 BODY * 3 *|second");
-    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
-    rig_expect_no(s_rig, "app 1 LEFT*");
-    rig_edge(s_rig, 8, "BODY " CH("1") " 4 end=1\nlast");
-    rig_expect(s_rig, "app 1 BODY * 4 *|last");
-    rig_tagged(s_rig, 1, "ACK", s_rig->tag);
-    rig_expect(s_rig, "app 1 LEFT echo - -");
-}
-END_TEST
-
 START_TEST(a_worker_that_joins_again_while_it_leaves_stays)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -605,8 +582,6 @@ static void s_add_moves(TCase *made)
                    a_worker_without_channels_leaves_at_once_and_the_edges_hear_of_it);
     tcase_add_test(made, a_worker_is_not_told_of_the_move_of_what_it_has_never_seen);
     tcase_add_test(made, body_and_close_still_come_to_a_worker_that_leaves);
-    tcase_add_test(
-        made, an_upload_under_way_stays_with_the_worker_that_leaves_until_its_last_body);
     tcase_add_test(made, a_worker_that_joins_again_while_it_leaves_stays);
     tcase_add_test(made,
                    an_event_whose_send_fails_is_not_passed_on_and_the_worker_is_dead);
