@@ -158,30 +158,45 @@ static const char *s_channel_command(struct wire_text topic, struct wire_text *c
     return wire_is(what, "close") ? "CLOSE" : NULL;
 }
 
+/* The next word of a text that blanks separate. */
+static struct wire_text s_word(struct wire_text *text)
+{
+    const char *blank = text->size ? memchr(text->data, ' ', text->size) : NULL;
+    struct wire_text word = {text->data,
+                             blank ? (size_t)(blank - text->data) : text->size};
+    size_t used = blank ? word.size + 1 : word.size;
+    text->data += used;
+    text->size -= used;
+    return word;
+}
+
+/* The first frame is a topic, and perhaps options: a header without its verb. */
 void core_from_publisher(struct core *self, const struct authority *authority,
                          struct wire_text topic, struct wire_text payload)
 {
     const struct address nobody = {.authority = authority};
-    struct wire_text name;
-    const char *verb = s_channel_command(topic, &name);
-    if (!verb)
-        name = topic;
-    struct wire_record record = {
-        .token = {answer_key(verb ? verb : "PUB"), name},
-        .count = 2,
-        .payload = (const uint8_t *)payload.data,
-        .payload_size = payload.size,
-        .has_payload = true,
-    };
-    struct wire_header checked; // a topic is no token yet
-    wire_begin(&checked, "PUB");
-    wire_add_text(&checked, name);
-    if (checked.overflow || name.size == 0)
+    struct wire_text first = s_word(&topic), name;
+    const char *verb = s_channel_command(first, &name);
+    struct wire_header header; // the words are no tokens yet
+    struct wire_record record;
+    wire_begin(&header, verb ? verb : "PUB");
+    wire_add_text(&header, verb ? name : first);
+    bool right = first.size > 0;
+    while (topic.size > 0) {
+        struct wire_text option = s_word(&topic);
+        right = right && option.size > 0 && memchr(option.data, '=', option.size);
+        wire_add_text(&header, option);
+    }
+    if (!right || header.overflow || wire_read(header.text, header.size, &record) < 0) {
         core_dropped(self, CORE_DROP_VALUE);
-    else if (payload.size > WIRE_PAYLOAD_MAX)
+    } else if (payload.size > WIRE_PAYLOAD_MAX) {
         core_dropped(self, CORE_DROP_SIZE);
-    else
+    } else {
+        record.payload = (const uint8_t *)payload.data;
+        record.payload_size = payload.size;
+        record.has_payload = true;
         from_app(self, &nobody, &record, 0);
+    }
     s_reap(self);
 }
 

@@ -350,6 +350,22 @@ START_TEST(the_sub_port_makes_commands_of_topics)
 }
 END_TEST
 
+START_TEST(options_follow_the_topic_on_the_sub_port)
+{
+    const char *topics[] = {"rooms/1 hist=0 collapse=a", "channel/" CH("1") "/send bin=1",
+                            "rooms/1 bin=2", "rooms/1 colour", "rooms/1  hist=0"};
+    rig_edge(s_rig, 8, "TSUB rooms/1");
+    for (size_t at = 0; at < 5; at++)
+        core_from_publisher(s_rig->core, NULL,
+                            (struct wire_text){topics[at], strlen(topics[at])},
+                            (struct wire_text){"hi", 2});
+    rig_expect(s_rig, "edge 8 PUB * rooms/1 " BOOT ":1 *collapse=a*|hi");
+    rig_expect(s_rig, "edge 8 SEND * " CH("1") " bin=1|hi");
+    rig_expect_no(s_rig, "edge 8 *");
+    ck_assert_int_eq((int)core_measure(s_rig->core)->dropped[CORE_DROP_VALUE], 3);
+}
+END_TEST
+
 START_TEST(watchers_see_events_and_sends_without_secrets)
 {
     rig_app(s_rig, 1, "JOIN echo");
@@ -415,6 +431,7 @@ int main(void)
     tcase_add_test(all, acknowledgements_for_which_there_is_no_room_wait);
     tcase_add_test(all, the_pull_port_takes_commands_and_never_answers);
     tcase_add_test(all, the_sub_port_makes_commands_of_topics);
+    tcase_add_test(all, options_follow_the_topic_on_the_sub_port);
     tcase_add_test(all, watchers_see_events_and_sends_without_secrets);
     tcase_add_test(all, get_answers_in_json);
     suite_add_tcase(suite, all);
