@@ -271,16 +271,24 @@ static void s_topic_record(struct bus *self, const char *verb, const char *topic
 {
     struct wire_header header;
     wire_begin(&header, verb);
-    wire_add(&header, topic);
+    wire_add_escaped(&header, topic);
     if (strcmp(verb, "TUNSUB") == 0)
         wire_add_u64(&header, self->lastc);
     if (self->state == BUS_JOINED)
         bus_post(self, &header);
+    else
+        self->topics_changed = true;
 }
 
 static void s_announce_topic(void *context, const char *topic)
 {
     s_topic_record(context, "TSUB", topic);
+}
+
+void bus_announce_topics(struct bus *self)
+{
+    self->topics_changed = false;
+    bus_topics_each(self->topics, s_announce_topic, self);
 }
 
 static void s_announced(struct bus *self, const struct bus_item *item)
@@ -290,7 +298,6 @@ static void s_announced(struct bus *self, const struct bus_item *item)
     if (item->c != self->announce || self->announcing == 0 || --self->announcing > 0)
         return;
     if (self->announce_is_full) {
-        bus_topics_each(self->topics, s_announce_topic, self);
         wire_begin(&header, "SYNCED");
         bus_post(self, &header);
     }
@@ -311,8 +318,8 @@ static void s_take_other(struct bus *self, unsigned worker, struct bus_item *ite
             bus_answer(self, c, &answer);
         break;
     case BUS_SUB:
-        bus_topics_add(self->topics, item->data, item->size, worker);
-        s_topic_record(self, "TSUB", item->data);
+        if (bus_topics_add(self->topics, item->data, item->size, worker) == 1)
+            s_topic_record(self, "TSUB", item->data);
         break;
     case BUS_UNSUB:
         if (bus_topics_remove(self->topics, item->data, item->size, worker) == 0)

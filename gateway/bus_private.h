@@ -57,6 +57,7 @@ struct bus {
         struct hang hang;
     } * of_worker; // what this thread knows of each worker
     struct bus_topics *topics;
+    bool topics_changed; // while no broker was there to be told
     struct bus_answers *answers;
     struct bus_asks *asks; // of the operations port
 };
@@ -66,6 +67,8 @@ void bus_take_record(struct bus *self, const void *data, size_t size);
 /* Queue a record of the bus thread's own. */
 void bus_post(struct bus *self, const struct wire_header *header);
 void bus_set_state(struct bus *self, enum bus_state next);
+/* TSUB for each topic. */
+void bus_announce_topics(struct bus *self);
 /* Greet the broker again, at most once in 200 ms. */
 void bus_greet(struct bus *self);
 /* Start a new life: every channel ends. */

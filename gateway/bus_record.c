@@ -3,6 +3,7 @@
 #include "gateway/bus_private.h"
 
 #include "common/log.h"
+#include "common/topic_pattern.h"
 #include "gateway/gateway_metrics.h"
 
 #include <stdio.h>
@@ -201,6 +202,20 @@ static void s_for_set(struct bus *self, const struct wire_record *record, uint64
     s_give_bits(self, workers, data, size);
 }
 
+/* A topic as text; its size, or negative. */
+static int s_topic(struct wire_text token, char out[TOPIC_MAX + 1])
+{
+    return wire_unescape(token, out, TOPIC_MAX + 1);
+}
+
+static void s_count_topic(struct bus *self, struct wire_text token, unsigned worker)
+{
+    char topic[TOPIC_MAX + 1];
+    int size = s_topic(token, topic);
+    if (size > 0)
+        bus_topics_add(self->topics, topic, (size_t)size, worker);
+}
+
 static void s_for_channel(struct bus *self, const struct wire_record *record, uint64_t c,
                           const void *data, size_t size)
 {
@@ -218,19 +233,23 @@ static void s_for_channel(struct bus *self, const struct wire_record *record, ui
         return;
     }
     if (wire_is(record->token[0], "SUB") && record->count > 3)
-        bus_topics_add(self->topics, record->token[3].data, record->token[3].size,
-                       (unsigned)target.worker);
+        s_count_topic(self, record->token[3], (unsigned)target.worker);
     s_give_bits(self, UINT64_C(1) << target.worker, data, size);
 }
 
-/* Nobody here wants it any more: the broker missed an earlier TUNSUB. */
-static void s_decline(struct bus *self, struct wire_text topic)
+/* Nobody here wants it any more: the broker missed an earlier TUNSUB, of the topic or of
+ * a pattern. */
+static void s_decline(struct bus *self, const char *topic, size_t size)
 {
-    struct wire_header header;
-    wire_begin(&header, "TUNSUB");
-    wire_add_text(&header, topic);
-    wire_add_u64(&header, self->lastc);
-    bus_post(self, &header);
+    struct topic_walk walk;
+    topic_walk_begin(&walk, topic, size);
+    while (topic_walk_next(&walk)) {
+        struct wire_header header;
+        wire_begin(&header, "TUNSUB");
+        wire_add_escaped(&header, walk.name);
+        wire_add_u64(&header, self->lastc);
+        bus_post(self, &header);
+    }
 }
 
 /* Those of these workers that have room; the others are told of a gap, at its place. */
@@ -255,17 +274,34 @@ static uint64_t s_with_room(struct bus *self, uint64_t workers)
 static void s_publish(struct bus *self, const struct wire_record *record,
                       const void *data, size_t size)
 {
+    char topic[TOPIC_MAX + 1];
     bool is_pub = wire_is(record->token[0], "PUB");
-    uint64_t workers =
-        bus_topics_workers(self->topics, record->token[2].data, record->token[2].size);
+    int length = s_topic(record->token[2], topic);
+    if (length <= 0)
+        return;
+    uint64_t workers = bus_topics_workers(self->topics, topic, (size_t)length);
     if (workers == 0 && is_pub)
-        s_decline(self, record->token[2]);
+        s_decline(self, topic, (size_t)length);
     s_give_bits(self, is_pub ? s_with_room(self, workers) : workers, data, size);
 }
 
 static struct wire_text s_payload(const struct wire_record *record)
 {
     return (struct wire_text){(const char *)record->payload, record->payload_size};
+}
+
+/* To the worker of its channel.  A message that it has no room for is asked for again;
+ * gaps and ends are few. */
+static void s_answer(struct bus *self, const struct wire_record *record, const void *data,
+                     size_t size)
+{
+    uint64_t number;
+    int worker = s_worker_of(self, record->token[2], &number);
+    if (worker < 0)
+        return; // its channel is of an earlier life, and nobody waits
+    uint64_t bits = UINT64_C(1) << worker;
+    s_give_bits(self, wire_is(record->token[0], "HIST") ? s_with_room(self, bits) : bits,
+                data, size);
 }
 
 static void s_command(struct bus *self, const struct wire_record *record, uint64_t c,
@@ -284,6 +320,8 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         s_give_bits(self, s_all(self), data, size);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
         s_publish(self, record, data, size);
+    else if (wire_is(verb, "HIST") || wire_is(verb, "GAP") || wire_is(verb, "LIVE"))
+        s_answer(self, record, data, size);
     else
         s_for_channel(self, record, c, data, size);
 }
@@ -308,6 +346,8 @@ static void s_welcome(struct bus *self, const struct wire_record *record)
     self->announce_is_full = sync;
     bus_set_state(self, BUS_JOINED);
     self->heard_ms = self->now_ms;
+    if (sync || self->topics_changed)
+        bus_announce_topics(self); // before the workers ask what they missed in them
     bus_broadcast(self, BUS_ANNOUNCE, NULL, ++self->announce, sync);
 }
 

@@ -2,19 +2,23 @@
 
 #include "common/mem.h"
 #include "common/table.h"
+#include "common/topic_pattern.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct s_topic {
     char *name;
     size_t total;
+    bool is_pattern;
     struct table_entry by_name;
     uint32_t count[]; // of each worker
 };
 
 struct bus_topics {
     unsigned workers;
+    size_t patterns; // among the topics
     struct table topics;
 };
 
@@ -27,6 +31,7 @@ struct bus_topics *bus_topics_new(unsigned workers)
 
 static void s_remove(struct bus_topics *self, struct s_topic *topic)
 {
+    self->patterns -= topic->is_pattern;
     table_remove(&self->topics, &topic->by_name);
     free(topic->name);
     free(topic);
@@ -57,10 +62,12 @@ size_t bus_topics_add(struct bus_topics *self, const char *name, size_t size,
     if (!topic) {
         topic = mem_alloc(sizeof *topic + self->workers * sizeof topic->count[0]);
         topic->name = mem_strndup(name, size);
+        topic->is_pattern = topic_kind(name, size) == TOPIC_PATTERN;
+        self->patterns += topic->is_pattern;
         table_add(&self->topics, &topic->by_name, topic->name, size);
     }
-    topic->count[worker]++;
-    return ++topic->total;
+    topic->total++;
+    return ++topic->count[worker];
 }
 
 size_t bus_topics_remove(struct bus_topics *self, const char *name, size_t size,
@@ -76,13 +83,24 @@ size_t bus_topics_remove(struct bus_topics *self, const char *name, size_t size,
     return left;
 }
 
-uint64_t bus_topics_workers(const struct bus_topics *self, const char *name, size_t size)
+static uint64_t s_bits(const struct bus_topics *self, const struct s_topic *topic)
 {
-    const struct s_topic *topic = s_find(self, name, size);
     uint64_t bits = 0;
     for (unsigned at = 0; topic && at < self->workers; at++)
         if (topic->count[at] > 0)
             bits |= UINT64_C(1) << at;
+    return bits;
+}
+
+uint64_t bus_topics_workers(const struct bus_topics *self, const char *name, size_t size)
+{
+    struct topic_walk walk;
+    if (self->patterns == 0)
+        return s_bits(self, s_find(self, name, size));
+    uint64_t bits = 0;
+    topic_walk_begin(&walk, name, size);
+    while (topic_walk_next(&walk))
+        bits |= s_bits(self, s_find(self, walk.name, walk.name_size));
     return bits;
 }
 

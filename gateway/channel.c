@@ -264,14 +264,22 @@ static void s_note_pressure(struct channel *self)
     }
 }
 
-const char *channel_queue(struct channel *self, struct blob *blob)
+bool channel_is_full(const struct channel *self)
 {
     const struct gateway_settings *settings = self->host->settings;
     size_t total = atomic_load(self->host->out_total);
-    bool over =
-        self->out.bytes >= settings->out_queue ||
-        (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
-    if (!blob || over) {
+    return self->out.bytes >= settings->out_queue ||
+           (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
+}
+
+bool channel_has_drained(const struct channel *self)
+{
+    return self->out.bytes < self->host->settings->out_queue / 2;
+}
+
+const char *channel_queue(struct channel *self, struct blob *blob)
+{
+    if (!blob || channel_is_full(self)) {
         blob_unref(&blob);
         return "full";
     }
@@ -311,6 +319,8 @@ void channel_written(struct channel *self, size_t size)
     self->host->turn.out_bytes -= (ssize_t)size;
     self->written_total += size;
     s_give_receipts(self, RECEIPT_WRITTEN, self->written_total, NULL);
+    if (self->awaits_drain && channel_has_drained(self))
+        self->host->drained(self->host, self);
 }
 
 int channel_write_out(struct channel *self, struct transport *transport)

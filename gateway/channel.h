@@ -69,10 +69,14 @@ struct carrier {
                          size_t size);
     /* A publication of a topic that the channel is subscribed to. */
     const char *(*publish)(struct channel *channel, struct message *message);
-    /* The subscription of a topic route has begun at `cursor`; gap: why earlier messages
-     * are lost, or NULL. */
-    void (*subscribed)(struct channel *channel, const char *topic, const char *cursor,
-                       const char *gap);
+    /* The client of a topic route begins at `cursor`: what the client showed, or the
+     * newest position.  What it missed since then follows. */
+    void (*subscribed)(struct channel *channel, const char *cursor);
+    /* Publications are lost, at this place.  False: the client cannot be told; NULL: it
+     * never can. */
+    bool (*missed)(struct channel *channel, const struct gap *gap);
+    /* Everything up to `cursor` was delivered that was asked for; NULL: no matter. */
+    void (*reached)(struct channel *channel, const char *cursor);
     /* There is room for events again: read on. */
     void (*resume)(struct channel *channel);
     /* Write what is queued; called once at the end of a turn. */
@@ -92,8 +96,8 @@ struct carrier {
 struct channel_host;
 struct worker_commands;
 
-/* A subscription of a channel; the hub owns the topic. */
-struct subscription;
+/* What the hub keeps of a channel that has subscriptions. */
+struct follower;
 struct presence_mark;
 
 struct channel {
@@ -109,15 +113,16 @@ struct channel {
     struct channel *next_blocked, *prev_blocked;
     struct receipts *receipts;            // answers that wait for the queue, or NULL
     uint64_t queued_total, written_total; // bytes since the channel began
-    struct subscription *subscriptions;
-    struct presence_mark *present_in; // topics, worker_presence.c
-    char *adopt;                      // JSON for ADOPT
-    char *bound;                      // name of the worker that has it, or NULL
-    char *label;                      // that the application gave it, as a token, or NULL
+    struct follower *follower;            // the hub's; NULL without subscriptions
+    struct presence_mark *present_in;     // topics, worker_presence.c
+    char *adopt;                          // JSON for ADOPT
+    char *bound;                          // name of the worker that has it, or NULL
+    char *label; // that the application gave it, as a token, or NULL
     uint32_t gen;
     uint8_t state; // enum channel_state
     bool is_websocket, is_unsafe, redeliver_all, needs_accept;
     bool is_dirty, is_blocked, is_slow;
+    bool awaits_drain;  // host->drained is to be called
     bool open_is_acked; // acknowledged, but kept until the application has decided
     bool drained;       // the close is ours, because the gateway stops
 };
@@ -150,6 +155,8 @@ struct channel_host {
                  const struct event *event);
     void (*answer)(struct channel_host *self, uint64_t c, const char *error);
     void (*unsubscribe_all)(struct channel_host *self, struct channel *channel);
+    /* The queue of a channel that awaits it is below half of its cap. */
+    void (*drained)(struct channel_host *self, struct channel *channel);
     /* The application has chosen this subprotocol: ADOPT has to tell it. */
     void (*chose)(struct channel_host *self, struct channel *channel,
                   const char *protocol);
@@ -222,6 +229,9 @@ struct channel_end {
  * this. */
 void channel_ended(struct channel *self, const struct channel_end *end);
 
+/* Has the queue reached its cap?  And is it below half of it? */
+bool channel_is_full(const struct channel *self);
+bool channel_has_drained(const struct channel *self);
 /* Queue encoded bytes; takes the reference.  NULL or an error code: "gone", "full". */
 const char *channel_queue(struct channel *self, struct blob *blob);
 /* A control frame or the end of a stream: not subject to the cap. */

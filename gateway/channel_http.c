@@ -282,6 +282,10 @@ static void s_after_write(struct http_carried *self)
 static void s_flush(struct channel *channel)
 {
     struct http_carried *self = channel->carried;
+    if (channel_http_polls(self)) {
+        channel_http_answer_poll(self);
+        return;
+    }
     if (self->transport.fd < 0) {
         if (self->stage == HTTP_ENDING && channel->state == CHANNEL_CLOSING &&
             self->length_left > 0) // a sized answer that ends too early
@@ -481,8 +485,8 @@ void channel_http_on_due(struct timer *timer, int64_t now_ms)
         s_comment(self);
     else if (self->stage != HTTP_HELD)
         return;
-    else if (self->is_topic && self->end_code == 200)
-        channel_http_wait_is_over(self);
+    else if (self->is_topic && self->has_begun)
+        channel_http_answer_poll(self);
     else if (self->is_topic)
         s_refuse(self, 503, "the bus is not reachable", "timeout");
     else if (!s_has_worker(self))
@@ -500,6 +504,8 @@ const struct carrier channel_http = {
     .close = s_close,
     .publish = channel_http_publish,
     .subscribed = channel_http_subscribed,
+    .missed = channel_http_missed,
+    .reached = channel_http_reached,
     .resume = s_resume,
     .flush = s_flush,
     .flow = s_flow,

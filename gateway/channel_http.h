@@ -42,7 +42,14 @@ struct http_carried {
     bool last_waits; // its last part is here, and the window is full
     bool is_websocket, is_topic, is_sse, cursors, is_http10, is_head;
     bool wants_stream; // topic route with ?carrier=stream
+    bool wants_json;   // ... and ?format=json
+    bool has_begun;    // topic route: the broker has said where its topics stand
+    bool caught_up;    // long poll: what it missed was gathered
+    uint16_t gathered; // long poll: messages and gaps in `body`
+    char poll_cursor[CURSOR_ROOM]; // long poll: of the answer
 };
+
+enum { HTTP_POLL_MESSAGES = 100 }; // in one answer
 
 extern const struct carrier channel_http;
 
@@ -64,9 +71,13 @@ void channel_http_on_due(struct timer *timer, int64_t now_ms);
 
 /* channel_http_topic.c: what topic routes add. */
 const char *channel_http_publish(struct channel *channel, struct message *message);
-void channel_http_subscribed(struct channel *channel, const char *topic,
-                             const char *cursor, const char *gap);
-void channel_http_wait_is_over(struct http_carried *self);
+void channel_http_subscribed(struct channel *channel, const char *cursor);
+bool channel_http_missed(struct channel *channel, const struct gap *gap);
+void channel_http_reached(struct channel *channel, const char *cursor);
+/* A long poll that has something to answer with, and what it missed is complete. */
+bool channel_http_polls(const struct http_carried *self);
+/* What a long poll has gathered, be it nothing. */
+void channel_http_answer_poll(struct http_carried *self);
 
 /* Header fields of an answer under way. */
 enum { HTTP_FIELDS_MAX = 256 };

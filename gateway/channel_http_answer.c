@@ -46,6 +46,8 @@ void channel_http_begin_stream(struct http_carried *self, int status,
         http_fields_add(&fields, "Cache-Control", "no-store");
     if (!(head && head->has_accel_buffering))
         http_fields_add(&fields, "X-Accel-Buffering", "no");
+    if (self->wants_json)
+        http_fields_add(&fields, "Ringway-Format", "json");
     struct http_reply reply = s_reply(status, &fields, head);
     self->stage = HTTP_STREAM;
     self->end_code = status;

@@ -1,16 +1,15 @@
 #include "gateway/channel_http.h"
 
+#include "common/mem.h"
 #include "gateway/sse_event.h"
 #include "gateway/topic_message.h"
 #include "gateway/ws_handshake.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { WAIT_DEFAULT_S = 25, WAIT_MAX_S = 60, JSON_ROOM = 4096, SSE_ROOM = 8192 };
-
-/* The first word of the broker about the topic: from here on nothing is missed.  end_code
- * marks that it has come. */
 
 /* ---- long poll ---- */
 
@@ -27,22 +26,22 @@ static void s_answer_json(struct http_carried *self, struct bytes *json)
     channel_http_end(self, 0, "server", 200);
 }
 
-/* part: one message, or the member "gap" with its comma; both may be NULL. */
-static void s_answer_poll(struct http_carried *self, const char *cursor,
-                          const struct blob *message, const struct bytes *gap)
+bool channel_http_polls(const struct http_carried *self)
+{
+    return self->stage == HTTP_HELD && self->has_begun && !self->is_websocket &&
+           self->caught_up && self->gathered > 0;
+}
+
+void channel_http_answer_poll(struct http_carried *self)
 {
     struct bytes json;
-    int result = 0;
     bytes_init(&json, SIZE_MAX);
-    result |= bytes_printf(&json, "{\"cursor\":\"%s\",", cursor);
-    if (gap) { // {"gap":{...}} without its outer braces
-        result |= bytes_append(&json, gap->data + 1, gap->size - 2);
-        result |= bytes_append(&json, ",", 1);
-    }
-    result |= bytes_printf(&json, "\"messages\":[");
-    if (message)
-        result |= bytes_append(&json, message->data, message->size);
-    result |= bytes_printf(&json, "]}\n");
+    int result =
+        bytes_printf(&json, "{\"cursor\":\"%s\",\"messages\":[", self->poll_cursor);
+    if (result >= 0 && self->body.size > 0)
+        result = bytes_append(&json, self->body.data, self->body.size);
+    if (result >= 0)
+        result = bytes_append(&json, "]}\n", 3);
     if (result >= 0)
         s_answer_json(self, &json);
     else
@@ -50,10 +49,29 @@ static void s_answer_poll(struct http_carried *self, const char *cursor,
     bytes_clear(&json);
 }
 
-void channel_http_wait_is_over(struct http_carried *self)
+/* The answer has room for this one, and goes out when it is full. */
+static void s_gather(struct http_carried *self, const void *json, size_t size)
 {
-    char *cursor = (char *)self->body.data; // kept by s_begin_poll
-    s_answer_poll(self, cursor ? cursor : "", NULL, NULL);
+    int result = 0;
+    if (self->body.size > 0)
+        result = bytes_append(&self->body, ",", 1);
+    if (result >= 0)
+        result = bytes_append(&self->body, json, size);
+    if (result < 0) {
+        channel_http_overflow(self);
+        return;
+    }
+    bool is_full = ++self->gathered >= HTTP_POLL_MESSAGES ||
+                   self->body.size >= self->host->settings->out_queue / 2;
+    if (is_full)
+        channel_http_answer_poll(self);
+    else if (self->caught_up)
+        channel_mark_dirty(self->channel); // with what else this turn brings
+}
+
+static void s_set_cursor(struct http_carried *self, const char *cursor)
+{
+    snprintf(self->poll_cursor, sizeof self->poll_cursor, "%s", cursor);
 }
 
 static int64_t s_wait_ms(const struct http_carried *self)
@@ -72,8 +90,8 @@ static int64_t s_wait_ms(const struct http_carried *self)
 static void s_begin_poll(struct http_carried *self, const char *cursor)
 {
     bytes_clear(&self->body);
-    if (bytes_append(&self->body, cursor, strlen(cursor) + 1) < 0)
-        return;
+    bytes_init(&self->body, SIZE_MAX); // bounded by s_gather
+    s_set_cursor(self, cursor);
     timer_start(&self->host->loop->timers, &self->timer,
                 self->host->loop->now_ms + s_wait_ms(self));
     http_forget_head(self->exchange);
@@ -92,17 +110,22 @@ static void s_queue_bytes(struct http_carried *self, struct bytes *bytes, int re
     bytes_clear(bytes);
 }
 
-static void s_queue_gap(struct http_carried *self, const char *topic, const char *cursor,
-                        const char *gap)
+/* One object: a line, or an event; `event` is its name where the client wants no JSON. */
+static void s_queue_json(struct http_carried *self, const struct bytes *json,
+                         const char *id, const char *event)
 {
-    struct bytes json, event;
-    bytes_init(&json, JSON_ROOM);
-    bytes_init(&event, SSE_ROOM);
-    int result = topic_message_gap_json(&json, topic, NULL, cursor, gap);
-    if (result >= 0)
-        result = sse_event_write(&event, cursor, "gap", json.data, json.size);
-    bytes_clear(&json);
-    s_queue_bytes(self, &event, result);
+    struct bytes out;
+    bytes_init(&out, SSE_ROOM);
+    int result;
+    if (self->is_sse) {
+        result = sse_event_write(&out, id, self->wants_json ? NULL : event, json->data,
+                                 json->size);
+    } else {
+        result = bytes_append(&out, json->data, json->size);
+        if (result >= 0)
+            result = bytes_append(&out, "\n", 1);
+    }
+    s_queue_bytes(self, &out, result);
 }
 
 /* `id:` alone makes no event, but sets what EventSource shows as Last-Event-ID. */
@@ -110,12 +133,17 @@ static void s_queue_start(struct http_carried *self, const char *cursor)
 {
     struct bytes bytes;
     bytes_init(&bytes, JSON_ROOM);
-    int result = bytes_printf(&bytes, ":\nid: %s\n\n", cursor);
-    s_queue_bytes(self, &bytes, result);
+    if (self->is_sse && !self->wants_json) {
+        int result = bytes_printf(&bytes, ":\nid: %s\n\n", cursor);
+        s_queue_bytes(self, &bytes, result);
+        return;
+    }
+    if (topic_message_ready_json(&bytes, cursor) >= 0)
+        s_queue_json(self, &bytes, cursor, NULL);
+    bytes_clear(&bytes);
 }
 
-static void s_begin_stream(struct http_carried *self, const char *topic,
-                           const char *cursor, const char *gap)
+static void s_begin_stream(struct http_carried *self, const char *cursor)
 {
     if (!http_status_has_body(200, self->is_head)) {
         struct http_reply reply = {.status = 200};
@@ -125,18 +153,13 @@ static void s_begin_stream(struct http_carried *self, const char *topic,
     }
     channel_http_begin_stream(self, 200, NULL);
     http_forget_head(self->exchange);
-    if (!self->is_sse)
-        return;
-    if (gap)
-        s_queue_gap(self, topic, cursor, gap);
-    else
+    if (self->is_sse || self->wants_json)
         s_queue_start(self, cursor);
 }
 
 /* ---- WebSocket ---- */
 
-static void s_begin_websocket(struct http_carried *self, const char *topic,
-                              const char *cursor, const char *gap)
+static void s_begin_websocket(struct http_carried *self, const char *cursor)
 {
     struct channel *channel = self->channel;
     self->channel->needs_accept = true; // s_accept asks for it
@@ -145,42 +168,78 @@ static void s_begin_websocket(struct http_carried *self, const char *topic,
     channel->needs_accept = false;
     struct bytes json;
     bytes_init(&json, JSON_ROOM);
-    if (!error && self->cursors && channel->carried == self) {
-        int result = gap ? topic_message_gap_json(&json, topic, NULL, cursor, gap)
-                         : topic_message_ready_json(&json, cursor);
-        if (result >= 0)
-            channel_queue_control(channel, message_ws_frame(1, json.data, json.size));
-    }
+    if (!error && self->cursors && channel->carried == self &&
+        topic_message_ready_json(&json, cursor) >= 0)
+        channel_queue_control(channel, message_ws_frame(1, json.data, json.size));
     bytes_clear(&json);
 }
 
 /* ---- what the hub calls ---- */
 
-void channel_http_subscribed(struct channel *channel, const char *topic,
-                             const char *cursor, const char *gap)
+void channel_http_subscribed(struct channel *channel, const char *cursor)
 {
     struct http_carried *self = channel->carried;
-    if (!self || !channel_is_open(channel))
-        return;
-    if (self->stage == HTTP_STREAM && self->is_sse)
-        s_queue_gap(self, topic, cursor, gap ? gap : "overload");
-    if (self->stage != HTTP_HELD)
+    if (!self || !channel_is_open(channel) || self->stage != HTTP_HELD)
         return;
     timer_stop(&self->host->loop->timers, &self->timer);
     self->end_code = 200;
-    if (self->is_websocket) {
-        s_begin_websocket(self, topic, cursor, gap);
-    } else if (self->is_sse || self->wants_stream) {
-        s_begin_stream(self, topic, cursor, gap);
-    } else if (gap) {
-        struct bytes json;
-        bytes_init(&json, JSON_ROOM);
-        if (topic_message_gap_json(&json, topic, NULL, cursor, gap) >= 0)
-            s_answer_poll(self, cursor, NULL, &json);
-        bytes_clear(&json);
-    } else {
+    self->has_begun = true;
+    if (self->is_websocket)
+        s_begin_websocket(self, cursor);
+    else if (self->is_sse || self->wants_stream)
+        s_begin_stream(self, cursor);
+    else
         s_begin_poll(self, cursor);
+}
+
+/* The 101 is on its way: what the client gets now waits for it. */
+static bool s_is_upgrading(const struct http_carried *self)
+{
+    return self->stage == HTTP_ENDING && self->is_websocket;
+}
+
+static void s_tell_gap(struct http_carried *self, const struct gap *gap,
+                       const struct bytes *json)
+{
+    bool moves = strcmp(gap->reason, "restart") == 0 || strcmp(gap->reason, "reset") == 0;
+    if (s_is_upgrading(self)) {
+        channel_queue_control(self->channel, message_ws_frame(1, json->data, json->size));
+    } else if (self->stage == HTTP_HELD) {
+        if (moves)
+            s_set_cursor(self, gap->to);
+        s_gather(self, json->data, json->size);
+    } else if (self->stage == HTTP_STREAM) {
+        s_queue_json(self, json, moves ? gap->to : NULL, "gap");
     }
+}
+
+bool channel_http_missed(struct channel *channel, const struct gap *gap)
+{
+    struct http_carried *self = channel->carried;
+    if (!self || !channel_is_open(channel))
+        return true; // nothing more is told
+    bool polls = self->is_topic && self->stage == HTTP_HELD && !self->is_websocket;
+    bool streams = self->is_topic && self->stage == HTTP_STREAM &&
+                   (self->is_sse || self->wants_json);
+    if (!polls && !streams && !(s_is_upgrading(self) && self->cursors))
+        return false;
+    struct bytes json;
+    bytes_init(&json, JSON_ROOM);
+    if (topic_message_gap_json(&json, gap) >= 0)
+        s_tell_gap(self, gap, &json);
+    bytes_clear(&json);
+    return true;
+}
+
+void channel_http_reached(struct channel *channel, const char *cursor)
+{
+    struct http_carried *self = channel->carried;
+    if (!self || !self->is_topic || self->stage != HTTP_HELD || self->is_websocket)
+        return;
+    s_set_cursor(self, cursor);
+    self->caught_up = true;
+    if (self->gathered > 0)
+        channel_http_answer_poll(self);
 }
 
 static enum message_form s_form(const struct http_carried *self)
@@ -190,12 +249,15 @@ static enum message_form s_form(const struct http_carried *self)
             return self->is_http10 ? MESSAGE_SSE : MESSAGE_SSE_CHUNK;
         return self->is_http10 ? MESSAGE_RAW : MESSAGE_CHUNK;
     }
+    enum message_form form = MESSAGE_LINE;
     if (self->is_sse)
-        return self->is_http10 ? MESSAGE_TOPIC_SSE : MESSAGE_TOPIC_SSE_CHUNK;
-    return self->is_http10 ? MESSAGE_LINE : MESSAGE_LINE_CHUNK;
+        form = self->wants_json ? MESSAGE_TOPIC_SSE_JSON : MESSAGE_TOPIC_SSE;
+    else if (self->wants_json)
+        form = MESSAGE_TOPIC_LINE;
+    return self->is_http10 ? form : form + 1; // the same as a chunk
 }
 
-/* A held request: the publication is its answer. */
+/* A held request: the publication is its answer, or part of it. */
 static const char *s_publish_held(struct http_carried *self, struct message *message)
 {
     static const struct send_options answer = {.close = 1, .length = -1};
@@ -203,8 +265,10 @@ static const char *s_publish_held(struct http_carried *self, struct message *mes
         return self->is_websocket ? "undecided"
                                   : channel_http_first(self, message, &answer);
     struct blob *json = message_form(message, MESSAGE_TOPIC_JSON);
-    if (json && !self->is_websocket)
-        s_answer_poll(self, message->cursor, json, NULL);
+    if (json && self->has_begun && !self->is_websocket) {
+        s_set_cursor(self, message->cursor);
+        s_gather(self, json->data, json->size);
+    }
     blob_unref(&json);
     return NULL;
 }
@@ -216,7 +280,7 @@ const char *channel_http_publish(struct channel *channel, struct message *messag
         return "gone";
     if (self->stage == HTTP_HELD)
         return s_publish_held(self, message);
-    if (self->stage == HTTP_ENDING && self->is_websocket) { // the 101 is on its way
+    if (s_is_upgrading(self)) {
         enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
         return channel_queue(channel, message_form(message, form));
     }

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-enum { FINISH_MS = 1000 };
+enum { FINISH_MS = 1000, JSON_ROOM = 4096 };
 
 static struct ws_carried *s_of(struct channel *channel)
 {
@@ -232,19 +232,36 @@ static const char *s_publish(struct channel *channel, struct message *message)
     return error ? s_close_for_overflow(channel) : NULL;
 }
 
-static void s_subscribed(struct channel *channel, const char *topic, const char *cursor,
-                         const char *gap)
+static void s_queue_json(struct channel *channel, struct bytes *json, int result)
+{
+    if (result >= 0)
+        channel_queue_control(channel, message_ws_frame(WS_TEXT, json->data, json->size));
+    bytes_clear(json);
+}
+
+static void s_subscribed(struct channel *channel, const char *cursor)
 {
     struct ws_carried *self = s_of(channel);
     struct bytes json;
     if (!self || !self->cursors || self->stage != WS_OPEN)
         return;
-    bytes_init(&json, 4096);
-    int result = gap ? topic_message_gap_json(&json, topic, NULL, cursor, gap)
-                     : topic_message_ready_json(&json, cursor);
-    if (result >= 0)
-        channel_queue_control(channel, message_ws_frame(WS_TEXT, json.data, json.size));
-    bytes_clear(&json);
+    bytes_init(&json, JSON_ROOM);
+    int result = topic_message_ready_json(&json, cursor);
+    s_queue_json(channel, &json, result);
+}
+
+static bool s_missed(struct channel *channel, const struct gap *gap)
+{
+    struct ws_carried *self = s_of(channel);
+    struct bytes json;
+    if (!self || self->stage != WS_OPEN)
+        return true; // nothing more is told
+    if (!self->cursors)
+        return false;
+    bytes_init(&json, JSON_ROOM);
+    int result = topic_message_gap_json(&json, gap);
+    s_queue_json(channel, &json, result);
+    return true;
 }
 
 static void s_resume(struct channel *channel)
@@ -303,6 +320,7 @@ const struct carrier channel_ws = {
     .close = s_close,
     .publish = s_publish,
     .subscribed = s_subscribed,
+    .missed = s_missed,
     .resume = s_resume,
     .flush = s_flush,
     .flow = s_flow,

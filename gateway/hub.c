@@ -1,41 +1,16 @@
-#include "gateway/hub.h"
-
 #include "common/mem.h"
+#include "common/topic_pattern.h"
+#include "gateway/hub_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { POSITION_ROOM = 48 };
+enum { LIMIT = 1000 }; // messages of one HGET of a channel that an application subscribed
 
-struct subscription {
-    struct subscription *next_of_channel;
-    struct subscription *next, *prev; // of the topic
-    struct channel *channel;
-    struct hub_topic *topic;
-    char *cursor;  // of a topic route, what the client showed, until it is told
-    bool by_route; // the client is told positions and gaps
-    bool is_ready; // ... and was told where it starts
-};
-
-struct hub_topic {
-    char *name;
-    char position[POSITION_ROOM]; // "" until the broker has told it
-    struct subscription *first;
-    struct table_entry by_name;
-};
-
-struct hub {
-    struct table topics;
-    void (*tell)(void *context, const char *topic, bool more);
-    void *context;
-};
-
-struct hub *hub_new(void (*tell)(void *context, const char *topic, bool more),
-                    void *context)
+struct hub *hub_new(const struct hub_options *options)
 {
     struct hub *self = mem_new(struct hub);
-    self->tell = tell;
-    self->context = context;
+    self->options = *options;
     return self;
 }
 
@@ -45,39 +20,54 @@ void hub_destroy(struct hub **self_p)
     *self_p = NULL;
 }
 
-static struct hub_topic *s_find(struct hub *self, const char *name)
+struct hub_topic *hub_find(const struct hub *self, const char *name, size_t size)
 {
-    struct table_entry *entry = table_find(&self->topics, name, strlen(name));
+    struct table_entry *entry = table_find(&self->topics, name, size);
     return entry ? table_item(entry, struct hub_topic, by_name) : NULL;
 }
 
-static struct subscription *s_subscription(struct channel *channel,
+static struct subscription *s_subscription(const struct channel *channel,
                                            const struct hub_topic *topic)
 {
-    struct subscription *at = channel->subscriptions;
+    struct subscription *at = channel->follower ? channel->follower->subscriptions : NULL;
     while (at && at->topic != topic)
-        at = at->next_of_channel;
+        at = at->next_of_follower;
     return at;
 }
 
 static struct hub_topic *s_topic(struct hub *self, const char *name)
 {
-    struct hub_topic *topic = s_find(self, name);
-    if (!topic) {
-        topic = mem_new(struct hub_topic);
-        topic->name = mem_strdup(name);
-        table_add(&self->topics, &topic->by_name, topic->name, strlen(name));
-    }
+    size_t size = strlen(name);
+    struct hub_topic *topic = hub_find(self, name, size);
+    if (topic)
+        return topic;
+    topic = mem_new(struct hub_topic);
+    topic->name = mem_strdup(name);
+    topic->is_pattern = topic_kind(name, size) == TOPIC_PATTERN;
+    self->patterns += topic->is_pattern;
+    table_add(&self->topics, &topic->by_name, topic->name, size);
     return topic;
 }
 
-static struct subscription *s_add(struct hub_topic *topic, struct channel *channel)
+static struct follower *s_follower(struct channel *channel)
+{
+    if (!channel->follower) {
+        channel->follower = mem_new(struct follower);
+        channel->follower->channel = channel;
+        channel->follower->limit = LIMIT;
+    }
+    return channel->follower;
+}
+
+static struct subscription *s_add(struct hub_topic *topic, struct follower *follower)
 {
     struct subscription *self = mem_new(struct subscription);
-    self->channel = channel;
+    self->follower = follower;
     self->topic = topic;
-    self->next_of_channel = channel->subscriptions;
-    channel->subscriptions = self;
+    self->next_of_follower = follower->subscriptions;
+    follower->subscriptions = self;
+    follower->count++;
+    follower->not_live += !topic->is_live;
     self->next = topic->first;
     if (self->next)
         self->next->prev = self;
@@ -85,172 +75,192 @@ static struct subscription *s_add(struct hub_topic *topic, struct channel *chann
     return self;
 }
 
-static void s_remove(struct hub *self, struct subscription *gone)
+static void s_free_topic(struct hub *self, struct hub_topic *topic)
 {
-    struct hub_topic *topic = gone->topic;
-    struct subscription **at = &gone->channel->subscriptions;
-    while (*at != gone)
-        at = &(*at)->next_of_channel;
-    *at = gone->next_of_channel;
+    self->patterns -= topic->is_pattern;
+    table_remove(&self->topics, &topic->by_name);
+    free(topic->name);
+    free(topic);
+}
+
+static void s_unlink(struct hub_topic *topic, struct subscription *gone)
+{
     if (gone->prev)
         gone->prev->next = gone->next;
     else
         topic->first = gone->next;
     if (gone->next)
         gone->next->prev = gone->prev;
-    free(gone->cursor);
+}
+
+static void s_free_follower(struct hub *self, struct follower *follower)
+{
+    follower->channel->follower = NULL;
+    follower->channel->awaits_drain = false;
+    if (self->current == follower)
+        self->current = NULL;
+    free(follower);
+}
+
+static void s_remove(struct hub *self, struct subscription *gone)
+{
+    struct hub_topic *topic = gone->topic;
+    struct follower *follower = gone->follower;
+    struct subscription **at = &follower->subscriptions;
+    while (*at != gone)
+        at = &(*at)->next_of_follower;
+    *at = gone->next_of_follower;
+    follower->count--;
+    follower->not_live -= !topic->is_live;
+    s_unlink(topic, gone);
     free(gone);
-    self->tell(self->context, topic->name, false);
+    self->options.tell(self->options.context, topic->name, false);
+    if (!topic->first)
+        s_free_topic(self, topic);
+}
+
+void hub_join(struct hub *self, struct channel *channel, const struct hub_join *how)
+{
+    struct follower *follower = s_follower(channel);
+    follower->by_route = true;
+    follower->pauses = how->pauses;
+    follower->limit = how->limit;
+    if (how->cursor &&
+        cursor_read(how->cursor, strlen(how->cursor), &follower->cursor) < 0)
+        follower->cursor = cursor_unknown;
+    for (size_t at = 0; at < how->count; at++) {
+        struct hub_topic *topic = s_topic(self, how->topics[at]);
+        if (s_subscription(channel, topic))
+            continue;
+        s_add(topic, follower);
+        self->options.tell(self->options.context, topic->name, true);
+    }
+    if (follower->not_live == 0)
+        hub_ready(self, follower);
+}
+
+/* The topic is live at this position; whoever waited for it only is ready. */
+static void s_live(struct hub *self, struct hub_topic *topic,
+                   const struct cursor *position)
+{
+    topic->position = *position;
+    if (topic->is_live)
+        return;
+    topic->is_live = true;
+    for (struct subscription *at = topic->first, *next; at; at = next) {
+        next = at->next; // a channel that ends here takes only its own subscription along
+        struct follower *follower = at->follower;
+        if (--follower->not_live == 0 && follower->state == FOLLOWER_WAITING)
+            hub_ready(self, follower);
+    }
+}
+
+/* It wants what came after `since` in this topic, and of its other topics what comes
+ * after its cursor, as before. */
+static void s_go_back(struct subscription *wants, const struct cursor *since)
+{
+    struct follower *follower = wants->follower;
+    bool was_ahead = cursor_is_of_epoch(&follower->cursor, since);
+    for (struct subscription *at = follower->subscriptions; at; at = at->next_of_follower)
+        if (at != wants && was_ahead && at->start < follower->cursor.number)
+            at->start = follower->cursor.number;
+    wants->start = 0;
+    follower->cursor = *since;
+}
+
+/* What the subscription begins with. */
+static void s_begin(struct hub *self, struct subscription *subscription,
+                    const struct cursor *since)
+{
+    struct follower *follower = subscription->follower;
+    bool is_back = since && (follower->cursor.digits == 0 ||
+                             cursor_is_after(&follower->cursor, since));
+    if (is_back)
+        s_go_back(subscription, since);
+    else if (since)
+        subscription->start = since->number;
+    if (follower->not_live > 0)
+        return;
+    if (since || follower->state == FOLLOWER_ASKED)
+        hub_ask(self, follower); // what is under way does not speak of this topic
+    else if (follower->state == FOLLOWER_WAITING)
+        hub_ready(self, follower);
+}
+
+bool hub_subscribe(struct hub *self, struct channel *channel, const char *name,
+                   const struct cursor *position, const struct cursor *since)
+{
+    struct hub_topic *topic = s_topic(self, name);
+    bool is_there = s_subscription(channel, topic) != NULL;
+    bool is_full = channel->follower && channel->follower->count >= HUB_TOPICS_MAX;
+    if (position)
+        hub_note(self, position);
+    else if (self->newest.digits == 0)
+        self->newest = cursor_unknown; // the broker does not say where it stands
+    struct subscription *added = NULL;
+    bool is_new = !is_there && !is_full;
+    if (is_new) {
+        added = s_add(topic, s_follower(channel));
+        added->start = self->newest.number;
+    } else {
+        self->options.tell(self->options.context, name, false); // counted once too often
+    }
     if (topic->first)
-        return;
-    table_remove(&self->topics, &topic->by_name);
-    free(topic->name);
-    free(topic);
-}
-
-/* Why a client that showed `cursor` has missed something, or NULL.  A position is
- * "epoch:number"; without history only the very last one leaves no gap. */
-static const char *s_gap(const char *cursor, const char *position)
-{
-    const char *colon = strchr(position, ':');
-    size_t epoch = colon ? (size_t)(colon - position) + 1 : 0;
-    if (!cursor || strcmp(cursor, position) == 0)
-        return NULL;
-    if (strncmp(cursor, position, epoch) != 0)
-        return "restart";
-    unsigned long long shown = strtoull(cursor + epoch, NULL, 10);
-    return shown > strtoull(position + epoch, NULL, 10) ? "reset" : "no-history";
-}
-
-static void s_begin(struct subscription *self)
-{
-    const char *position = self->topic->position;
-    const char *gap = s_gap(self->cursor, position);
-    self->is_ready = true;
-    self->channel->carrier->subscribed(self->channel, self->topic->name, position, gap);
-}
-
-void hub_join(struct hub *self, struct channel *channel, const char *name,
-              const char *cursor)
-{
-    struct hub_topic *topic = s_topic(self, name);
-    if (s_subscription(channel, topic))
-        return;
-    struct subscription *subscription = s_add(topic, channel);
-    subscription->by_route = true;
-    subscription->cursor = cursor ? mem_strdup(cursor) : NULL;
-    self->tell(self->context, name, true);
-    if (topic->position[0])
-        s_begin(subscription);
-}
-
-void hub_subscribe(struct hub *self, struct channel *channel, const char *name)
-{
-    struct hub_topic *topic = s_topic(self, name);
-    if (s_subscription(channel, topic))
-        self->tell(self->context, name, false); // the bus counted it once too often
+        s_live(self, topic, &self->newest);
     else
-        s_add(topic, channel);
+        s_free_topic(self, topic);
+    topic = hub_find(self, name, strlen(name)); // the channel may have ended meanwhile
+    if (is_new && topic && (added = s_subscription(channel, topic)) != NULL)
+        s_begin(self, added, since);
+    return is_there || is_new;
 }
 
 void hub_unsubscribe(struct hub *self, struct channel *channel, const char *name)
 {
-    struct hub_topic *topic = s_find(self, name);
+    struct hub_topic *topic = hub_find(self, name, strlen(name));
     struct subscription *subscription = topic ? s_subscription(channel, topic) : NULL;
-    if (subscription)
-        s_remove(self, subscription);
+    if (!subscription)
+        return;
+    s_remove(self, subscription);
+    struct follower *follower = channel->follower;
+    if (!follower->subscriptions && !follower->stays)
+        s_free_follower(self, follower);
 }
 
 void hub_leave_all(struct hub *self, struct channel *channel)
 {
-    for (struct subscription *at = channel->subscriptions, *next; at; at = next) {
-        next = at->next_of_channel;
+    struct follower *follower = channel->follower;
+    if (!follower)
+        return;
+    for (struct subscription *at = follower->subscriptions, *next; at; at = next) {
+        next = at->next_of_follower;
         s_remove(self, at);
     }
+    s_free_follower(self, follower);
 }
 
-void hub_top(struct hub *self, const char *name, const char *position)
+void hub_top(struct hub *self, const char *name, const struct cursor *position)
 {
-    struct hub_topic *topic = s_find(self, name);
-    if (!topic)
-        return;
-    const char *gap = topic->position[0] ? s_gap(topic->position, position) : NULL;
-    strncpy(topic->position, position, sizeof topic->position - 1);
-    for (struct subscription *at = topic->first, *next; at; at = next) {
-        next = at->next;
-        if (!at->by_route)
-            continue;
-        if (!at->is_ready)
-            s_begin(at);
-        else if (gap)
-            at->channel->carrier->subscribed(at->channel, name, position, gap);
-    }
+    struct hub_topic *topic = hub_find(self, name, strlen(name));
+    hub_note(self, position);
+    if (topic)
+        s_live(self, topic, position);
 }
 
-/* Channels that no gap can be told to: they are closed, when no topic is looked at any
- * more, because that may end subscriptions to others. */
-struct s_doomed {
-    struct channel **channel;
-    size_t count, room;
-};
-
-static void s_doom(struct s_doomed *self, struct channel *channel)
+void hub_linked(struct hub *self, bool forgot)
 {
-    if (self->count == self->room) {
-        self->room = self->room ? self->room * 2 : 16;
-        self->channel = mem_realloc(self->channel, self->room * sizeof(struct channel *));
-    }
-    self->channel[self->count++] = channel;
-}
-
-static void s_end_doomed(struct s_doomed *self)
-{
-    for (size_t at = 0; at < self->count; at++)
-        self->channel[at]->carrier->end(self->channel[at], "slow");
-    free(self->channel);
-}
-
-static void s_lose(struct hub_topic *topic, struct s_doomed *doomed)
-{
-    for (struct subscription *at = topic->first, *next; at; at = next) {
-        next = at->next;
-        if (at->by_route && at->is_ready)
-            at->channel->carrier->subscribed(at->channel, topic->name, topic->position,
-                                             "overload");
-        else if (!at->by_route)
-            s_doom(doomed, at->channel);
-    }
-}
-
-void hub_lost(struct hub *self, const char *name, const char *position)
-{
-    struct s_doomed doomed = {0};
-    struct hub_topic *topic = s_find(self, name);
-    if (!topic)
-        return;
-    strncpy(topic->position, position, sizeof topic->position - 1);
-    s_lose(topic, &doomed);
-    s_end_doomed(&doomed);
-}
-
-void hub_lost_all(struct hub *self)
-{
-    struct s_doomed doomed = {0};
-    for (struct table_entry *at = self->topics.first; at; at = table_after(at))
-        s_lose(table_item(at, struct hub_topic, by_name), &doomed);
-    s_end_doomed(&doomed);
-}
-
-void hub_publish(struct hub *self, struct message *message, uint64_t except)
-{
-    struct hub_topic *topic = s_find(self, message->topic);
-    if (!topic)
-        return;
-    strncpy(topic->position, message->cursor, sizeof topic->position - 1);
-    for (struct subscription *at = topic->first, *next; at; at = next) {
-        next = at->next; // a channel that ends here takes only its own subscription along
-        if (at->channel->id == except || (at->by_route && !at->is_ready))
-            continue;
-        at->channel->carrier->publish(at->channel, message);
+    for (struct table_entry *at = self->topics.first; at; at = table_after(at)) {
+        struct hub_topic *topic = table_item(at, struct hub_topic, by_name);
+        if (forgot)
+            topic->is_live = false;
+        for (struct subscription *of = topic->first; of; of = of->next) {
+            struct follower *follower = of->follower;
+            if (of != follower->subscriptions)
+                continue; // its turn comes with another topic
+            if (forgot)
+                follower_waits(follower);
+            else if (follower->state == FOLLOWER_ASKED)
+                hub_ask(self, follower);
+        }
     }
 }

@@ -8,6 +8,7 @@
 #include "gateway/worker_presence.h"
 #include "gateway/ws_handshake.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,6 +19,7 @@ enum {
     PART_MAX = 256 * 1024, // bytes of one BODY record
     META_MAX = 64 * 1024,  // bytes; a head is at most 14 KiB
     ADOPT_MAX = 512,
+    STREAM_MESSAGES = 1000, // in one answer of the broker to a stream
     PARAMS_MAX = ROUTE_PARAMS_MAX * 2 * ROUTE_PARAM_ROOM,
 };
 
@@ -70,14 +72,16 @@ static int s_check(struct intake *self, const struct http_request *request,
     return match->route->kind == ROUTE_TOPIC && !reads ? 405 : 0;
 }
 
-static bool s_asks_for_stream(const struct http_request *request)
+/* Does the query say key=value? */
+static bool s_asks_for(const struct http_request *request, const char *key,
+                       const char *value)
 {
     const char *path, *query;
     size_t path_size, query_size;
-    char value[16];
+    char text[16];
     http_request_split(request->target, &path, &path_size, &query, &query_size);
-    return http_request_query(query, query_size, "carrier", value, sizeof value) > 0 &&
-           strcmp(value, "stream") == 0;
+    return http_request_query(query, query_size, key, text, sizeof text) > 0 &&
+           strcmp(text, value) == 0;
 }
 
 static bool s_accepts_sse(const struct http_request *request)
@@ -104,7 +108,8 @@ static struct http_carried *s_carried_new(struct intake *self,
     carried->is_topic = route->kind == ROUTE_TOPIC;
     carried->is_head = http_exchange_is_head(exchange);
     carried->is_http10 = http_exchange_is_http10(exchange);
-    carried->wants_stream = carried->is_topic && s_asks_for_stream(request);
+    carried->wants_stream = carried->is_topic && s_asks_for(request, "carrier", "stream");
+    carried->wants_json = carried->is_topic && s_asks_for(request, "format", "json");
     carried->is_sse =
         carried->is_topic && !carried->wants_stream && s_accepts_sse(request);
     carried->cursors = carried->is_topic && carried->is_websocket &&
@@ -289,30 +294,58 @@ static size_t s_on_body(void *request, const uint8_t *data, size_t size)
     return s_take_part(self, data, size);
 }
 
-static void s_join_topic(struct http_carried *self, const struct intake *intake)
+/* The cursor that the client shows, or NULL.  One that is too long is none that a broker
+ * gave. */
+static const char *s_shown_cursor(const struct http_request *request, char *out,
+                                  size_t room)
+{
+    const char *path, *query;
+    size_t path_size, query_size;
+    const char *shown = http_request_header(request, "Last-Event-ID");
+    if (shown)
+        return *shown ? shown : NULL;
+    http_request_split(request->target, &path, &path_size, &query, &query_size);
+    int size = http_request_query(query, query_size, "cursor", out, room);
+    if (size == -EMSGSIZE)
+        return "?";
+    return size > 0 ? out : NULL;
+}
+
+/* The topics of the match; false when one of them is too long. */
+static bool s_fill_topics(const struct route_match *match, char (*room)[ROUTE_TOPIC_ROOM],
+                          const char **topics)
+{
+    for (size_t at = 0; at < match->route->topic_count; at++) {
+        if (route_match_topic(match, at, room[at], ROUTE_TOPIC_ROOM) < 0)
+            return false;
+        topics[at] = room[at];
+    }
+    return true;
+}
+
+static void s_join_topics(struct http_carried *self, const struct intake *intake)
 {
     struct route_match match;
-    char topic[256], cursor[64];
-    const char *path, *query, *shown;
-    size_t path_size, query_size;
+    char room[ROUTE_TOPICS_MAX][ROUTE_TOPIC_ROOM], cursor[64];
+    const char *topics[ROUTE_TOPICS_MAX];
     const struct http_request *request = http_exchange_request(self->exchange);
-    if (s_match(intake, request, &match) != 0 ||
-        route_match_topic(&match, topic, sizeof topic) < 0) {
+    if (s_match(intake, request, &match) != 0 || !s_fill_topics(&match, room, topics)) {
         http_refuse(self->exchange, 400,
                     "the topic of this path is longer than 255 bytes", false);
         return;
     }
-    http_request_split(request->target, &path, &path_size, &query, &query_size);
-    shown = http_request_header(request, "Last-Event-ID");
-    if (!shown &&
-        http_request_query(query, query_size, "cursor", cursor, sizeof cursor) > 0)
-        shown = cursor;
+    bool polls = !self->is_websocket && !self->is_sse && !self->wants_stream;
+    struct hub_join how = {.topics = topics,
+                           .count = match.route->topic_count,
+                           .cursor = s_shown_cursor(request, cursor, sizeof cursor),
+                           .limit = polls ? HTTP_POLL_MESSAGES : STREAM_MESSAGES,
+                           .pauses = match.route->pauses};
     struct channel *channel = s_channel(self);
     self->stage = HTTP_HELD;
     channel_http_hold(self);
-    if (self->route->presence)
-        worker_presence_enter(self->host->commands, channel, topic);
-    hub_join(self->hub, channel, topic, shown);
+    for (size_t at = 0; self->route->presence && at < how.count; at++)
+        worker_presence_enter(self->host->commands, channel, topics[at]);
+    hub_join(self->hub, channel, &how);
 }
 
 static void s_on_end(void *request)
@@ -320,7 +353,7 @@ static void s_on_end(void *request)
     struct http_carried *self = request;
     struct intake *intake = self->host->context;
     if (self->is_topic) {
-        s_join_topic(self, intake);
+        s_join_topics(self, intake);
         return;
     }
     if (self->follows) {

@@ -7,6 +7,7 @@
 #include "gateway/utf8.h"
 #include "gateway/ws_frame.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -57,14 +58,14 @@ struct blob *message_ws_frame(uint8_t opcode, const void *data, size_t size)
     return blob;
 }
 
-static struct blob *s_line(const struct message *self)
+static struct blob *s_line(const void *data, size_t size)
 {
-    struct blob *blob = blob_new(NULL, self->size + 1);
+    struct blob *blob = blob_new(NULL, size + 1);
     if (!blob)
         return NULL;
-    if (self->size > 0)
-        memcpy(blob->data, self->data, self->size);
-    blob->data[self->size] = '\n';
+    if (size > 0)
+        memcpy(blob->data, data, size);
+    blob->data[size] = '\n';
     return blob;
 }
 
@@ -116,6 +117,26 @@ static struct blob *s_wrapped(struct message *self, enum message_form inner,
     return blob;
 }
 
+static struct blob *s_sse_json(struct message *self)
+{
+    struct bytes bytes;
+    struct blob *json = message_form(self, MESSAGE_TOPIC_JSON);
+    bytes_init(&bytes, SIZE_MAX);
+    int result = json
+                     ? sse_event_write(&bytes, self->cursor, NULL, json->data, json->size)
+                     : -ENOMEM;
+    blob_unref(&json);
+    return s_from_bytes(&bytes, result);
+}
+
+static struct blob *s_topic_line(struct message *self)
+{
+    struct blob *json = message_form(self, MESSAGE_TOPIC_JSON);
+    struct blob *blob = json ? s_line(json->data, json->size) : NULL;
+    blob_unref(&json);
+    return blob;
+}
+
 static struct blob *s_make(struct message *self, enum message_form form)
 {
     switch (form) {
@@ -131,17 +152,25 @@ static struct blob *s_make(struct message *self, enum message_form form)
     case MESSAGE_SSE_CHUNK:
         return s_wrapped(self, MESSAGE_SSE, 0);
     case MESSAGE_LINE:
-        return s_line(self);
+        return s_line(self->data, self->size);
     case MESSAGE_LINE_CHUNK:
         return s_wrapped(self, MESSAGE_LINE, 0);
     case MESSAGE_TOPIC_JSON:
         return s_topic_json(self);
     case MESSAGE_TOPIC_WS:
         return s_wrapped(self, MESSAGE_TOPIC_JSON, WS_TEXT);
+    case MESSAGE_TOPIC_LINE:
+        return s_topic_line(self);
+    case MESSAGE_TOPIC_LINE_CHUNK:
+        return s_wrapped(self, MESSAGE_TOPIC_LINE, 0);
     case MESSAGE_TOPIC_SSE:
         return s_sse(self, self->cursor);
     case MESSAGE_TOPIC_SSE_CHUNK:
         return s_wrapped(self, MESSAGE_TOPIC_SSE, 0);
+    case MESSAGE_TOPIC_SSE_JSON:
+        return s_sse_json(self);
+    case MESSAGE_TOPIC_SSE_JSON_CHUNK:
+        return s_wrapped(self, MESSAGE_TOPIC_SSE_JSON, 0);
     case MESSAGE_FORMS:
         break;
     }

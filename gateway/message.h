@@ -18,8 +18,12 @@ enum message_form {
     MESSAGE_LINE_CHUNK, // the same as a chunk
     MESSAGE_TOPIC_JSON, // {"cursor":...,"topic":...,"data":...}
     MESSAGE_TOPIC_WS,   // the same in a text frame
-    MESSAGE_TOPIC_SSE,  // an event with the cursor as id
+    MESSAGE_TOPIC_LINE, // the same and a newline, HTTP/1.0
+    MESSAGE_TOPIC_LINE_CHUNK,
+    MESSAGE_TOPIC_SSE, // an event with the cursor as id
     MESSAGE_TOPIC_SSE_CHUNK,
+    MESSAGE_TOPIC_SSE_JSON, // an event with the cursor as id, and the JSON as data
+    MESSAGE_TOPIC_SSE_JSON_CHUNK,
     MESSAGE_FORMS,
 };
 
@@ -31,6 +35,14 @@ struct message {
     const char *topic, *cursor; // of a publication; borrowed
     int8_t text_state;          // private: 0 unknown, 1 UTF-8, -1 not
     struct blob *form[MESSAGE_FORMS];
+};
+
+/* Publications that a client did not get.  Texts are borrowed. */
+struct gap {
+    const char *topic;     // NULL: any of the client's
+    const char *from, *to; // positions: the last that is not lost, the last that may be
+    const char *reason;    // docs/protocol/2-client.md section 3
+    uint64_t count;        // messages, where it is known, else 0
 };
 
 /* What follows the first `offset` bytes, as a message of its own. */

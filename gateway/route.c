@@ -30,7 +30,9 @@ static void s_route_destroy(struct route *route)
     free(route->name);
     free(route->path);
     free(route->service);
-    free(route->topic);
+    for (size_t at = 0; at < route->topic_count; at++)
+        free(route->topics[at]);
+    free(route->topics);
     free(route);
 }
 
@@ -113,7 +115,8 @@ static size_t s_index(const char *key, const char *const *keys, size_t count)
 static const char *s_read_option(struct route *route, const char *const *keys,
                                  const char *const *values, size_t at)
 {
-    if (strcmp(keys[at], "origin") != 0 && s_index(keys[at], keys, at) < at)
+    bool may_repeat = strcmp(keys[at], "origin") == 0 || strcmp(keys[at], "topic") == 0;
+    if (!may_repeat && s_index(keys[at], keys, at) < at)
         return "this key stands twice";
     return route_option_read(route, keys[at], values[at]);
 }
@@ -260,11 +263,12 @@ static const char *s_param(const struct route_match *match, const char *name, si
     return "";
 }
 
-int route_match_topic(const struct route_match *match, char *out, size_t room)
+int route_match_topic(const struct route_match *match, size_t index, char *out,
+                      size_t room)
 {
     size_t filled = 0;
     size_t most = room <= ROUTE_TOPIC_MAX ? room : ROUTE_TOPIC_MAX + 1;
-    for (const char *at = match->route->topic; *at;) {
+    for (const char *at = match->route->topics[index]; *at;) {
         bool is_param = *at == '{';
         size_t size = is_param ? strcspn(at, "}") : strcspn(at, "{");
         const char *text = is_param ? s_param(match, at + 1, size - 1) : at;

@@ -6,7 +6,12 @@
 #include <stdint.h>
 
 enum route_kind { ROUTE_SERVICE, ROUTE_TOPIC };
-enum { ROUTE_PARAMS_MAX = 16, ROUTE_PARAM_ROOM = 256 };
+enum {
+    ROUTE_PARAMS_MAX = 16,
+    ROUTE_PARAM_ROOM = 256,
+    ROUTE_TOPICS_MAX = 64,
+    ROUTE_TOPIC_ROOM = 256
+};
 
 /* Options of a route; values the file does not give come from the settings. */
 struct route {
@@ -14,7 +19,9 @@ struct route {
     char *path; // pattern
     enum route_kind kind;
     char *service; // ROUTE_SERVICE
-    char *topic;   // ROUTE_TOPIC, with {x}
+    char **topics; // ROUTE_TOPIC: names with {x}, and patterns
+    size_t topic_count;
+    bool pauses; // slow = pause
     bool accept_by_backend;
     bool redeliver_all;
     bool presence;                  // its channels are told to be in the topic
@@ -29,8 +36,9 @@ struct route_table;
 
 struct route_table *route_table_new(void);
 void route_table_destroy(struct route_table **self_p);
-/* Add a route; names and values of its options as in the file (path, service, topic,
- * accept, redeliver, origin (repeatable), open-timeout, answer-timeout). Returns 0, or
+/* Add a route; names and values of its options as in the file (path, service, topic
+ * (repeatable), slow, accept, redeliver, origin (repeatable), open-timeout,
+ * answer-timeout). Returns 0, or
  * -EINVAL and *why gets a malloc()ed line that names route, key, value and rule. */
 int route_table_add(struct route_table *self, const char *name, const char *const *keys,
                     const char *const *values, size_t count, char **why);
@@ -51,6 +59,6 @@ struct route_match {
  * or a bad escape. */
 int route_table_match(const struct route_table *self, const char *path, size_t path_size,
                       struct route_match *match);
-/* The topic of a ROUTE_TOPIC match with its {x} filled in: size, or -EMSGSIZE over 255
- * bytes. */
-int route_match_topic(const struct route_match *match, char *out, size_t room);
+/* Topic number `at` of a ROUTE_TOPIC match with its {x} filled in: size, or -EMSGSIZE
+ * over 255 bytes. */
+int route_match_topic(const struct route_match *match, size_t at, char *out, size_t room);

@@ -1,5 +1,6 @@
 #include "common/conf.h"
 #include "common/mem.h"
+#include "common/topic_pattern.h"
 #include "gateway/route_private.h"
 
 #include <errno.h>
@@ -96,8 +97,10 @@ static const char *s_read_topic(struct route *route, const char *value)
 {
     if (!*value || strlen(value) > ROUTE_TOPIC_MAX || !s_is_visible(value))
         return "a topic has 1 to 255 visible ASCII characters";
-    if (strchr(value, '*'))
-        return "a topic has no \"*\"";
+    if (topic_kind(value, strlen(value)) == TOPIC_INVALID)
+        return "\"*\" stands in a final /* or /** only";
+    if (route->topic_count == ROUTE_TOPICS_MAX)
+        return "a route has at most 64 topics";
     for (const char *at = value; *at;) {
         size_t size = strcspn(at, "{}");
         if (at[size] == '}')
@@ -111,7 +114,9 @@ static const char *s_read_topic(struct route *route, const char *value)
         at += size + 2;
     }
     route->kind = ROUTE_TOPIC;
-    route->topic = mem_strdup(value);
+    size_t room = (route->topic_count + 1) * sizeof *route->topics;
+    route->topics = mem_realloc(route->topics, room);
+    route->topics[route->topic_count++] = mem_strdup(value);
     return NULL;
 }
 
@@ -123,6 +128,12 @@ static const char *s_read_accept(struct route *route, const char *value)
     return route->accept_by_backend || strcmp(value, "gateway") == 0
                ? NULL
                : "gateway or backend";
+}
+
+static const char *s_read_slow(struct route *route, const char *value)
+{
+    route->pauses = strcmp(value, "pause") == 0;
+    return route->pauses || strcmp(value, "close") == 0 ? NULL : "close or pause";
 }
 
 static const char *s_read_redeliver(struct route *route, const char *value)
@@ -184,6 +195,7 @@ const char *route_option_read(struct route *route, const char *key, const char *
     } options[] = {
         {"path", s_read_path},
         {"service", s_read_service},
+        {"slow", s_read_slow},
         {"topic", s_read_topic},
         {"accept", s_read_accept},
         {"redeliver", s_read_redeliver},
@@ -195,7 +207,7 @@ const char *route_option_read(struct route *route, const char *key, const char *
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (strcmp(key, options[at].key) == 0)
             return options[at].read(route, value);
-    return "unknown key; known are path, service, topic, accept, redeliver, "
+    return "unknown key; known are path, service, topic, slow, accept, redeliver, "
            "presence, origin, open-timeout and answer-timeout";
 }
 
@@ -210,10 +222,18 @@ static bool s_has_param(const struct route *route, const char *name, size_t size
     return false;
 }
 
-static bool s_topic_is_filled(const struct route *route)
+static bool s_topic_is_filled(const struct route *route, const char *topic)
 {
-    for (const char *at = strchr(route->topic, '{'); at; at = strchr(at + 1, '{'))
+    for (const char *at = strchr(topic, '{'); at; at = strchr(at + 1, '{'))
         if (!s_has_param(route, at + 1, strcspn(at + 1, "}")))
+            return false;
+    return true;
+}
+
+static bool s_topics_are_filled(const struct route *route)
+{
+    for (size_t at = 0; at < route->topic_count; at++)
+        if (!s_topic_is_filled(route, route->topics[at]))
             return false;
     return true;
 }
@@ -224,16 +244,19 @@ const char *route_option_judge(const struct route *route, const char **key_out)
     if (!route->path)
         return "a route has a path";
     *key_out = "service";
-    if (!route->service && !route->topic)
+    if (!route->service && !route->topics)
         return "a route has a service or a topic";
     *key_out = "topic";
-    if (route->service && route->topic)
+    if (route->service && route->topics)
         return "a route has a service or a topic, not both";
-    if (route->topic && !s_topic_is_filled(route))
+    if (route->topics && !s_topics_are_filled(route))
         return "the path has no such parameter";
     *key_out = "accept";
-    if (route->topic && route->accept_by_backend)
+    if (route->topics && route->accept_by_backend)
         return "nobody accepts for a topic";
+    *key_out = "slow";
+    if (route->service && route->pauses)
+        return "a route to a service has no topics; see slow= of SUB";
     *key_out = "presence";
     if (route->service && route->presence)
         return "a service says it with SUB presence=1";

@@ -19,7 +19,7 @@ int topic_message_json(struct bytes *out, const char *cursor, const char *topic,
     bool as_text = !is_binary && utf8_is_valid(data, size);
     const char *key = as_text ? ",\"data\":" : ",\"base64\":";
     int result = s_member(out, "{\"cursor\":", cursor);
-    if (result == 0)
+    if (result == 0 && topic)
         result = s_member(out, ",\"topic\":", topic);
     if (result == 0)
         result = bytes_append(out, key, strlen(key));
@@ -35,15 +35,18 @@ int topic_message_ready_json(struct bytes *out, const char *cursor)
     return result < 0 ? result : bytes_append(out, "}", 1);
 }
 
-int topic_message_gap_json(struct bytes *out, const char *topic, const char *from,
-                           const char *to, const char *reason)
+int topic_message_gap_json(struct bytes *out, const struct gap *gap)
 {
-    int result = s_member(out, "{\"gap\":{\"topic\":", topic);
-    if (result == 0 && from)
-        result = s_member(out, ",\"from\":", from);
+    int result = bytes_append(out, "{\"gap\":{", 8);
+    if (result == 0 && gap->topic)
+        result = s_member(out, "\"topic\":", gap->topic);
     if (result == 0)
-        result = s_member(out, ",\"to\":", to);
+        result = s_member(out, gap->topic ? ",\"from\":" : "\"from\":", gap->from);
     if (result == 0)
-        result = s_member(out, ",\"reason\":", reason);
+        result = s_member(out, ",\"to\":", gap->to);
+    if (result == 0)
+        result = s_member(out, ",\"reason\":", gap->reason);
+    if (result == 0 && gap->count > 0)
+        result = bytes_printf(out, ",\"count\":%llu", (unsigned long long)gap->count);
     return result < 0 ? result : bytes_append(out, "}}", 2);
 }

@@ -45,6 +45,18 @@ static void s_tell_topic(void *context, const char *topic, bool more)
     bus_lane_send(&self->options.port->to_bus, item);
 }
 
+static void s_post_topic(void *context, const struct wire_header *header,
+                         const void *payload, size_t size)
+{
+    struct worker *self = context;
+    worker_commands_post(&self->commands, header->text, header->size, payload, size);
+}
+
+static void s_drained(struct channel_host *host, struct channel *channel)
+{
+    hub_drained(((struct intake *)host->context)->hub, channel);
+}
+
 static void s_unsubscribe_all(struct channel_host *host, struct channel *channel)
 {
     worker_presence_leave_all(host->commands, channel);
@@ -161,6 +173,7 @@ static void s_init_host(struct worker *self)
         .emit = worker_commands_emit,
         .answer = worker_commands_answer,
         .unsubscribe_all = s_unsubscribe_all,
+        .drained = s_drained,
         .chose = intake_chose,
     };
     strncpy(self->host.prefix, options->prefix, sizeof self->host.prefix - 1);
@@ -203,7 +216,8 @@ struct worker *worker_new(const struct worker_options *options)
     self->options = *options;
     self->admission = options->admission;
     self->wake.on_ready = s_woken;
-    self->hub = hub_new(s_tell_topic, self);
+    self->hub = hub_new(&(struct hub_options){
+        .context = self, .tell = s_tell_topic, .post = s_post_topic});
     s_init_host(self);
     struct http_settings settings = s_http_settings(options->settings);
     struct http_callbacks callbacks = intake_callbacks(&self->intake);

@@ -107,6 +107,7 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
 static void s_announce_all(struct worker_commands *self, const struct bus_item *item)
 {
     self->is_linked = true;
+    hub_linked(self->hub, item->full);
     channel_expect_flow(self->host);
     self->host->unannounced = channel_first(self->host);
     self->announces = true;
@@ -508,6 +509,8 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
         s_take_flow(self, record);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
         worker_topics_take(self, &command);
+    else if (wire_is(verb, "HIST") || wire_is(verb, "GAP") || wire_is(verb, "LIVE"))
+        worker_topics_answer(self, &command);
     else
         s_for_channel(self, &command);
 }

@@ -10,5 +10,7 @@ void worker_topics_subscription(struct worker_commands *self,
 void worker_topics_missed(struct worker_commands *self, const struct wire_record *record);
 /* PUB, TOP or LOST. */
 void worker_topics_take(struct worker_commands *self, struct worker_command *command);
+/* HIST, GAP or LIVE. */
+void worker_topics_answer(struct worker_commands *self, struct worker_command *command);
 /* Publications of any topic were dropped on the way here. */
 void worker_topics_lost(struct worker_commands *self);

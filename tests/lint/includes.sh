@@ -43,7 +43,7 @@ pure='common/bytes.[ch] common/wire.[ch] common/topic_pattern.[ch]
     gateway/ws_frame.[ch] gateway/ws_message.[ch] gateway/ws_handshake.[ch]
     gateway/session_token.[ch] gateway/session_request.[ch]
     gateway/sse_event.[ch] gateway/topic_message.[ch] gateway/meta.[ch]
-    gateway/event_queue.[ch] gateway/timer.[ch]
+    gateway/cursor.[ch] gateway/follower.[ch] gateway/event_queue.[ch] gateway/timer.[ch]
     broker/authority.[ch] broker/permit.[ch]'
 forbid "$pure" 'common/(log|clock|metric|conf|ops_server)|sys/[^u]|unistd|time\.h|pthread|poll\.h' \
     'pure: no input or output, no clock, no log'

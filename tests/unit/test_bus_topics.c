@@ -17,8 +17,8 @@ START_TEST(counts_each_workers_subscriptions)
 {
     struct bus_topics *topics = bus_topics_new(3);
     ck_assert_uint_eq(bus_topics_add(topics, "a/b", 3, 0), 1);
+    ck_assert_uint_eq(bus_topics_add(topics, "a/b", 3, 2), 1);
     ck_assert_uint_eq(bus_topics_add(topics, "a/b", 3, 2), 2);
-    ck_assert_uint_eq(bus_topics_add(topics, "a/b", 3, 2), 3);
     ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 5);
     ck_assert_uint_eq(bus_topics_remove(topics, "a/b", 3, 2), 2);
     ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 5);
@@ -26,6 +26,23 @@ START_TEST(counts_each_workers_subscriptions)
     ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 1);
     ck_assert_uint_eq(bus_topics_remove(topics, "a/b", 3, 0), 0);
     ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 0);
+    bus_topics_destroy(&topics);
+}
+END_TEST
+
+START_TEST(a_pattern_is_wanted_by_its_workers)
+{
+    struct bus_topics *topics = bus_topics_new(3);
+    bus_topics_add(topics, "a/**", 4, 0);
+    bus_topics_add(topics, "a/*", 3, 1);
+    bus_topics_add(topics, "a/b", 3, 2);
+    ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 7);
+    ck_assert_uint_eq(bus_topics_workers(topics, "a/c", 3), 3);
+    ck_assert_uint_eq(bus_topics_workers(topics, "a/b/c", 5), 1);
+    ck_assert_uint_eq(bus_topics_workers(topics, "a", 1), 0);
+    ck_assert_uint_eq(bus_topics_remove(topics, "a/**", 4, 0), 0);
+    ck_assert_uint_eq(bus_topics_remove(topics, "a/*", 3, 1), 0);
+    ck_assert_uint_eq(bus_topics_workers(topics, "a/b", 3), 4);
     bus_topics_destroy(&topics);
 }
 END_TEST
@@ -59,6 +76,7 @@ int main(void)
     Suite *suite = suite_create("bus_topics");
     TCase *tests = tcase_create("bus_topics");
     tcase_add_test(tests, counts_each_workers_subscriptions);
+    tcase_add_test(tests, a_pattern_is_wanted_by_its_workers);
     tcase_add_test(tests, a_removal_too_many_takes_nothing_from_others);
     tcase_add_test(tests, every_topic_is_visited_once);
     suite_add_tcase(suite, tests);

@@ -35,7 +35,7 @@ static void s_describe(const struct route_match *match, struct vectors_text *out
     if (match->route->kind != ROUTE_TOPIC)
         return;
     char topic[512];
-    int size = route_match_topic(match, topic, sizeof topic);
+    int size = route_match_topic(match, 0, topic, sizeof topic);
     if (size >= 0)
         ck_assert_uint_eq(strlen(topic), (size_t)size);
     vectors_add(out, " topic=%s", size == -EMSGSIZE ? "EMSGSIZE" : topic);
@@ -148,8 +148,8 @@ static const struct s_refusal {
     const char *want; // behind "route r: "
 } s_refusals[] = {
     {"/", "colour", "red",
-     "colour = red: unknown key; known are path, service, topic, accept, redeliver, "
-     "presence, origin, open-timeout and answer-timeout"},
+     "colour = red: unknown key; known are path, service, topic, slow, accept, "
+     "redeliver, presence, origin, open-timeout and answer-timeout"},
     {"/", "presence", "yes", "presence = yes: on or off"},
     {NULL, "service", "s", "path = (none): a route has a path"},
     {"/", NULL, NULL, "service = (none): a route has a service or a topic"},
@@ -180,7 +180,9 @@ static const struct s_refusal {
      "sssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss: " SERVICE_RULE},
     {"/", "topic", "", "topic = : a topic has 1 to 255 visible ASCII characters"},
     {"/", "topic", "a b", "topic = a b: a topic has 1 to 255 visible ASCII characters"},
-    {"/", "topic", "a/*", "topic = a/*: a topic has no \"*\""},
+    {"/", "topic", "a*", "topic = a*: \"*\" stands in a final /* or /** only"},
+    {"/", "topic", "a/*/b", "topic = a/*/b: \"*\" stands in a final /* or /** only"},
+    {"/", "slow", "later", "slow = later: close or pause"},
     {"/", "topic", "a{", "topic = a{: a \"{\" without its \"}\""},
     {"/{a}", "topic", "{a{a}}", "topic = {a{a}}: a \"{\" without its \"}\""},
     {"/", "topic", "a}", "topic = a}: a \"}\" without its \"{\""},
@@ -263,9 +265,9 @@ START_TEST(a_topic_must_fit_the_room)
     char topic[8];
     s_add("r", "/{x}", "topic", "a/{x}");
     ck_assert_int_eq(route_table_match(s_table, "/12345", 6, &match), 0);
-    ck_assert_int_eq(route_match_topic(&match, topic, 8), 7);
+    ck_assert_int_eq(route_match_topic(&match, 0, topic, 8), 7);
     ck_assert_str_eq(topic, "a/12345");
-    ck_assert_int_eq(route_match_topic(&match, topic, 7), -EMSGSIZE);
+    ck_assert_int_eq(route_match_topic(&match, 0, topic, 7), -EMSGSIZE);
 }
 END_TEST
 

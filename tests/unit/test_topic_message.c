@@ -52,11 +52,22 @@ START_TEST(a_gap_tells_from_to_and_reason)
 {
     struct bytes out;
     bytes_init(&out, 4096);
-    s_is(&out, topic_message_gap_json(&out, "t", "e:1", "e:2", "no-history"),
-         "{\"gap\":{\"topic\":\"t\",\"from\":\"e:1\",\"to\":\"e:2\",\"reason\":\"no-"
-         "history\"}}");
-    s_is(&out, topic_message_gap_json(&out, "t", NULL, "e:2", "restart"),
-         "{\"gap\":{\"topic\":\"t\",\"to\":\"e:2\",\"reason\":\"restart\"}}");
+    struct gap gap = {.topic = "t", .from = "e:1", .to = "e:2", .reason = "history"};
+    s_is(&out, topic_message_gap_json(&out, &gap),
+         "{\"gap\":{\"topic\":\"t\",\"from\":\"e:1\",\"to\":\"e:2\","
+         "\"reason\":\"history\"}}");
+    gap = (struct gap){.from = "e:1", .to = "e:9", .reason = "slow", .count = 7};
+    s_is(&out, topic_message_gap_json(&out, &gap),
+         "{\"gap\":{\"from\":\"e:1\",\"to\":\"e:9\",\"reason\":\"slow\",\"count\":7}}");
+}
+END_TEST
+
+START_TEST(what_was_sent_to_one_channel_has_no_topic)
+{
+    struct bytes out;
+    bytes_init(&out, 4096);
+    s_is(&out, topic_message_json(&out, CURSOR, NULL, "x", 1, false),
+         "{\"cursor\":\"" CURSOR "\",\"data\":\"x\"}");
 }
 END_TEST
 
@@ -84,6 +95,7 @@ int main(void)
     tcase_add_test(json, binary_and_what_is_not_utf8_travels_as_base64);
     tcase_add_test(json, the_first_frame_is_a_cursor_alone);
     tcase_add_test(json, a_gap_tells_from_to_and_reason);
+    tcase_add_test(json, what_was_sent_to_one_channel_has_no_topic);
     tcase_add_test(json, a_limit_is_told_wherever_it_strikes);
     suite_add_tcase(suite, json);
     return vectors_run(suite);

@@ -57,7 +57,9 @@ static void s_setup(void)
                                    .commands = &s.commands,
                                    .emit = worker_commands_emit,
                                    .answer = worker_commands_answer};
-    s.commands = (struct worker_commands){.host = &s.host, .lane = &s.port.to_bus};
+    s.commands = (struct worker_commands){.host = &s.host,
+                                          .hub = hub_new(&(struct hub_options){0}),
+                                          .lane = &s.port.to_bus};
     channel_add_service(&s.host, "chat");
     for (int at = 0; at < CHANNELS; at++)
         s.channel[at] = s_born();
@@ -68,6 +70,7 @@ static void s_teardown(void)
     for (struct channel *first; (first = channel_first(&s.host));)
         channel_destroy(&first);
     channel_free_services(&s.host);
+    hub_destroy(&s.commands.hub);
     bus_port_clear(&s.port);
     close(s.wake);
 }
