@@ -372,7 +372,7 @@ static void s_synced(const struct from *from)
     hold_release(from->core, &held);
 }
 
-/* SESS sid att service worker up position as= older=1 label= */
+/* SESS sid att service worker up position as= older= label= */
 static void s_sess(const struct from *from)
 {
     const struct announcement announced = {from->core, from->edge, from->record, 7};

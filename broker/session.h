@@ -98,7 +98,8 @@ struct session {
     uint64_t taken, up;    // newest n that was taken, and that was acknowledged
     uint64_t att;          // newest
     int64_t until_ms;      // end of its grace; when it ended
-    int64_t hold_until_ms; // an older carrier may still be announced until then
+    int64_t hold_until_ms; // older carriers may still be announced until then
+    uint64_t older;        // so many of them
     struct session_ring ring;
     uint64_t behind; // its carrier lacks what was sent after this position
     struct link receipts;

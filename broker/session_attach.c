@@ -17,12 +17,13 @@ void session_drop(struct core *core, struct carrier *carrier, const char *reason
     }
     list_remove(&carrier->of_session);
     carrier->session = NULL;
+    bool waited = carrier->flow != CARRIER_FLOWS;
     carrier->state = CARRIER_DROPPED;
     carrier->flow = CARRIER_FLOWS;
     carrier->reason = reason;
     carrier->due = 0;
-    if (!carrier->closed)
-        session_owe(core, carrier, CARRIER_DUE_DROP);
+    if (!carrier->closed) // what was passed over is asked for, to be thrown away
+        session_owe(core, carrier, CARRIER_DUE_DROP | (waited ? CARRIER_DUE_RESEND : 0u));
     session_pass_carrier_acks(core, carrier, UINT64_MAX);
 }
 
@@ -193,6 +194,10 @@ static void s_return(struct core *core, struct carrier *carrier)
     }
     s_put_in_order(session, carrier);
     s_supersede(core, carrier);
+    if (session->older > 0 && --session->older == 0) {
+        session->hold_until_ms = 0; // all that were missing are here
+        session_wake(core, session);
+    }
 }
 
 void session_admit_waiting(struct core *core, struct session *session)
@@ -303,14 +308,33 @@ bool session_adopt(const struct announcement *from, struct channel *channel,
     return true;
 }
 
+/* What this carrier had is missing after what older ones still have. */
+static void s_tell_lost_in_place(struct core *core, struct session *session,
+                                 const struct carrier *carrier)
+{
+    struct carrier *last = NULL;
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at)) {
+        struct carrier *older = list_item(at, struct carrier, of_session);
+        if (older == carrier)
+            break;
+        if (older->state == CARRIER_SUPERSEDED && !older->closed)
+            last = older;
+    }
+    if (last)
+        last->lost_after = true;
+    else
+        session_tell_lost(core, session);
+}
+
 void session_carrier_lost(struct core *core, struct channel *channel)
 {
     struct carrier *carrier = channel->carrier;
     struct session *session = carrier->session;
     bool serves = session && session->current == carrier;
-    bool told = session && session->state == SESSION_OPEN && !carrier->closed &&
-                channel->ws && carrier->mode != CARRIER_POST && session->taken == 0 &&
-                !session->lost_told;
+    bool told = session && !carrier->closed && channel->ws;
+    if (session && (told || carrier->lost_after))
+        s_tell_lost_in_place(core, session, carrier);
     list_remove(&carrier->of_session);
     carrier->session = NULL;
     if (serves) {
@@ -318,14 +342,12 @@ void session_carrier_lost(struct core *core, struct channel *channel)
         core->sessions.attached--;
     }
     dispatch_forget(core, channel);
-    if (told)
-        session_say(core, session, SESSION_SAYS_LOST, "edge-lost", payload_none());
     if (serves && session->state == SESSION_CLOSING)
         session_end(core, session, session_closed_words(session));
     else if (serves)
         session_detach(core, session);
     if (session)
-        session_wake(core, session);
+        session_passed(core, session);
 }
 
 void session_carrier_forget(struct core *core, struct channel *channel)

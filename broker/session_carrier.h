@@ -50,6 +50,7 @@ struct carrier {
     uint64_t att;            // 0: none
     uint64_t waits_n;        // the message that it has, when its turn is not yet; 0: none
     bool closed;             // its CLOSE was taken
+    bool lost_after;         // a later one died: LOST comes after what this one has
     unsigned due;            // of enum carrier_due
     const char *reason;      // of its DROP; a literal
     char *as;                // as it was announced

@@ -22,7 +22,7 @@ struct announcement {
 /* session_life.c */
 /* May an edge still announce sessions that we do not know? */
 bool session_is_early(const struct core *core);
-/* SESS sid att service worker up position as= older=1 label=; false when a value is not
+/* SESS sid att service worker up position as= older= label=; false when a value is not
  * allowed. */
 bool session_announced(const struct announcement *from, struct service *service);
 /* Its grace begins; it has no carrier. */
@@ -48,6 +48,8 @@ void session_drop(struct core *core, struct carrier *carrier, const char *reason
 void session_admit_waiting(struct core *core, struct session *session);
 
 /* session_flow.c */
+/* An older carrier has had its turn. */
+void session_passed(struct core *core, struct session *session);
 /* An event of a carrier. */
 void session_carrier_event(struct core *core, struct channel *channel,
                            const struct event *event);
@@ -71,6 +73,8 @@ void session_message(struct core *core, struct session *session,
                      const struct session_event *event);
 /* ATTACHED or DETACHED, if a worker asks for them. */
 void session_tell_presence(struct core *core, struct session *session);
+/* An edge died with what the client may have said: LOST, if it does not count. */
+void session_tell_lost(struct core *core, struct session *session);
 /* It goes on after a restart: ADOPT. */
 void session_go_on(struct core *core, struct session *session);
 /* Carries out what the core asks of the edge that sessions have. */

@@ -49,19 +49,19 @@ static void s_write_topics(struct core *core, const struct session *session,
     }
 }
 
-/* Is an older carrier still to come first? */
-static bool s_has_older(const struct session *session)
+/* How many older carriers are still to come first? */
+static uint64_t s_count_older(const struct session *session)
 {
+    uint64_t count = session->older;
     const struct link *at = list_first(&session->carriers);
     for (; at; at = list_after(&session->carriers, at)) {
         const struct carrier *other = list_item(at, struct carrier, of_session);
-        if (other->state == CARRIER_SUPERSEDED && !other->closed)
-            return true;
+        count += other->state == CARRIER_SUPERSEDED && !other->closed;
     }
-    return false;
+    return count;
 }
 
-/* BIND c channel sid att up position grace= worker= older=1 label= LF topics */
+/* BIND c channel sid att up position grace= worker= older= label= LF topics */
 static int s_bind(struct core *core, struct carrier *carrier)
 {
     const struct session *session = carrier->session;
@@ -79,8 +79,8 @@ static int s_bind(struct core *core, struct carrier *carrier)
     wire_add_option_u64(&header, "grace", (uint64_t)core->settings.session_grace_ms);
     if (session->worker)
         wire_add_option(&header, "worker", session->worker);
-    if (s_has_older(session))
-        wire_add_option(&header, "older", "1");
+    if (s_count_older(session) > 0)
+        wire_add_option_u64(&header, "older", s_count_older(session));
     if (label)
         wire_add_option(&header, "label", label->name);
     s_write_topics(core, session, &lines);

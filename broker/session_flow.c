@@ -57,7 +57,7 @@ void session_taken(struct core *core, struct carrier *carrier, uint64_t needs)
 static bool s_must_wait(const struct core *core, const struct carrier *carrier)
 {
     const struct session *session = carrier->session;
-    if (session->hold_until_ms > core->now_ms && carrier->state != CARRIER_SUPERSEDED)
+    if (session->hold_until_ms > core->now_ms)
         return true;
     const struct link *at = list_first(&session->carriers);
     for (; at; at = list_after(&session->carriers, at)) {
@@ -178,6 +178,13 @@ static void s_message(struct core *core, struct carrier *carrier,
         s_take_message(core, carrier, event, n);
 }
 
+void session_passed(struct core *core, struct session *session)
+{
+    if (session->current) // its edge remembers how many there are
+        session_owe(core, session->current, CARRIER_DUE_BIND);
+    session_wake(core, session);
+}
+
 /* CLOSE channel seq state end=1 */
 static void s_close(struct core *core, struct carrier *carrier, const struct event *event)
 {
@@ -206,11 +213,12 @@ static void s_close(struct core *core, struct carrier *carrier, const struct eve
     if (ends && session->state == SESSION_ENDED)
         needs = session->last;
     bool late = carrier->state == CARRIER_SUPERSEDED;
-    if (late)
-        session->hold_until_ms = 0; // the older one was found
+    if (carrier->lost_after)
+        session_tell_lost(core, session);
+    carrier->lost_after = false;
     session_taken(core, carrier, needs);
     if (late)
-        session_wake(core, session);
+        session_passed(core, session);
 }
 
 /* A carrier that is of no use: whatever it says is done with. */

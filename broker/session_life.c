@@ -207,14 +207,15 @@ static void s_learn(const struct announcement *from, struct session *session,
         if (position_read(position, core_epoch(core), &number) == 0 &&
             number <= core->sequence.delivered)
             session->seen = number;
-        if (wire_is(wire_option(from->record, from->options, "older"), "1") &&
-            session_is_early(core))
+        if (wire_u64(wire_option(from->record, from->options, "older"),
+                     &session->older) == 0 &&
+            session->older > 0 && session_is_early(core))
             session->hold_until_ms = core->started_ms + core->settings.edge_lease_ms;
     }
     session_set_holder(core, session, from->edge);
 }
 
-/* SESS sid att service worker up position as= older=1 label= */
+/* SESS sid att service worker up position as= older= label= */
 bool session_announced(const struct announcement *from, struct service *service)
 {
     struct core *core = from->core;
@@ -268,10 +269,23 @@ static void s_give_up_expected(struct core *core)
     }
 }
 
+/* Nobody knows between which of the others they were. */
+static void s_tell_lost_everywhere(struct core *core, struct session *session)
+{
+    session_tell_lost(core, session);
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at))
+        list_item(at, struct carrier, of_session)->lost_after = true;
+}
+
 static void s_wake_all(struct core *core)
 {
     for (struct table_entry *at = core->sessions.by_id.first; at; at = table_after(at)) {
         struct session *session = table_item(at, struct session, by_id);
+        if (session->older > 0) { // carriers whose edge died with the former broker
+            session->older = 0;
+            s_tell_lost_everywhere(core, session);
+        }
         if (session->state != SESSION_EXPECTED)
             session_wake(core, session);
     }

@@ -114,6 +114,12 @@ void session_tell_presence(struct core *core, struct session *session)
                 session->former ? session->former : "-", payload_none());
 }
 
+void session_tell_lost(struct core *core, struct session *session)
+{
+    if (session->state == SESSION_OPEN && session->taken == 0 && !session->lost_told)
+        session_say(core, session, SESSION_SAYS_LOST, "edge-lost", payload_none());
+}
+
 /* An event that workers die of ends its session; never a CLOSE. */
 static bool s_count_tries(struct session *session, uint64_t tried)
 {

@@ -423,110 +423,6 @@ START_TEST(workers_that_ask_hear_of_carriers)
 }
 END_TEST
 
-/* ---- After a restart of the broker ---- */
-
-static struct rig *s_restarted(void)
-{
-    struct rig *rig = rig_new();
-    rig_app(rig, 1, "JOIN chat name=w1");
-    rig_edge(rig, 8, "HELLO e1 " EPOCH " 1111111111111111 5 proto=RW/1");
-    rig_edge(rig, 9, "HELLO e2 " EPOCH " 1111111111111111 5 proto=RW/1");
-    rig_turn(rig);
-    rig_forget(rig);
-    return rig;
-}
-
-START_TEST(an_edge_brings_a_session_back)
-{
-    struct rig *rig = s_restarted();
-    rig_edge(rig, 8,
-             "SESS " S1 " 3 chat w1 7 1111111111111111:5 as=r\nrooms/1 "
-             "1111111111111111:2\n\n{\"carrier\":\"ws\"}");
-    rig_expect(rig, "app 1 ADOPT " S1 " 4096 *");
-    rig_edge(rig, 8,
-             "ADOPT " CH("1") " 4 chat w1 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
-    rig_expect(rig, "edge 8 BIND * " CH(
-                        "1") " " S1 " 3 7 1111111111111111:5 *worker=w1*|rooms/1 *");
-    rig_edge(rig, 8, "TEXT " CH("1") " 5 n=8\nhello");
-    rig_expect(rig, "app 1 TEXT " S1 " 4097 * o=8|hello");
-    rig_edge(rig, 8, "SYNCED");
-    rig_edge(rig, 9, "SYNCED");
-    s_wait(rig, 40);
-    rig_expect_no(rig, "app 1 CLOSE *");
-    rig_destroy(rig);
-}
-END_TEST
-
-START_TEST(a_join_waits_for_the_edge_that_knows_its_session)
-{
-    struct rig *rig = s_restarted();
-    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
-    rig_expect_no(rig, "edge 9 DROP *");
-    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
-    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=0");
-    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
-    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " 4096 7 *");
-    rig_edge(rig, 8,
-             "ADOPT " CH("1") " 4 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
-    rig_expect(rig, "edge 8 DROP * " CH("1") " superseded");
-    rig_destroy(rig);
-}
-END_TEST
-
-START_TEST(a_join_of_a_session_that_nobody_knows_is_told_so_in_time)
-{
-    struct rig *rig = s_restarted();
-    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
-    rig_edge(rig, 9, "SYNCED");
-    s_wait(rig, 4);
-    rig_expect_no(rig, "edge 9 DROP *");
-    s_wait(rig, 2);
-    rig_expect(rig, "edge 9 DROP * " CH2("1") " unknown");
-    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 4410\n");
-    rig_turn(rig);
-    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
-    rig_destroy(rig);
-}
-END_TEST
-
-START_TEST(commands_for_a_session_wait_for_the_edge_that_knows_it)
-{
-    struct rig *rig = s_restarted();
-    rig_app(rig, 2, "SEND " S1 " id=1\none");
-    rig_app(rig, 2, "SEND " S1 " id=2\ntwo");
-    rig_app(rig, 2, "CHECK " S1);
-    rig_expect(rig, "app 2 LATER " S1 " *");
-    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
-    rig_turn(rig);
-    rig_expect(rig, "app 2 OK " S1 " - 1 pos=" POS("1"));
-    rig_expect(rig, "app 2 OK " S1 " - 2 pos=" POS("2"));
-    rig_destroy(rig);
-}
-END_TEST
-
-START_TEST(a_session_that_is_over_does_not_come_back)
-{
-    struct rig *rig = s_rig();
-    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
-    rig_expect(rig, "edge 8 FORGET * " S1);
-    rig_expect_no(rig, "app *");
-    rig_destroy(rig);
-}
-END_TEST
-
-START_TEST(check_ends_a_session_that_no_edge_has_brought_back)
-{
-    struct rig *rig = s_restarted();
-    rig_edge(rig, 9, "SYNCED");
-    s_wait(rig, 6);
-    rig_app(rig, 1, "CHECK " S1);
-    rig_expect(rig, "app 1 CLOSE " S1 " - - 1006 cause=edge-lost|");
-    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
-    rig_expect(rig, "edge 8 FORGET * " S1);
-    rig_destroy(rig);
-}
-END_TEST
-
 START_TEST(what_sessions_say_of_themselves)
 {
     struct rig *rig = s_opened();
@@ -588,12 +484,6 @@ int main(void)
     tcase_add_test(tcase, a_closed_session_without_client_and_rest_ends_at_once);
     tcase_add_test(tcase, a_subscription_goes_with_the_session_from_edge_to_edge);
     tcase_add_test(tcase, workers_that_ask_hear_of_carriers);
-    tcase_add_test(tcase, an_edge_brings_a_session_back);
-    tcase_add_test(tcase, a_join_waits_for_the_edge_that_knows_its_session);
-    tcase_add_test(tcase, a_join_of_a_session_that_nobody_knows_is_told_so_in_time);
-    tcase_add_test(tcase, commands_for_a_session_wait_for_the_edge_that_knows_it);
-    tcase_add_test(tcase, a_session_that_is_over_does_not_come_back);
-    tcase_add_test(tcase, check_ends_a_session_that_no_edge_has_brought_back);
     tcase_add_test(tcase, what_sessions_say_of_themselves);
     tcase_add_test(tcase, no_edge_may_have_the_name_of_sessions);
     return rig_run(suite);

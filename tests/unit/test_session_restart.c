@@ -1,0 +1,236 @@
+/* Sessions in the core after a restart of the broker: what edges bring back. */
+#include "tests/unit/core_rig.h"
+
+#define S1     "session.0f1e2d3c4b5a6978.8796a5b4c3d2e1f0"
+#define POS(n) BOOT ":" n
+
+static void s_open(struct rig *rig)
+{
+    rig_edge(rig, 8,
+             "OPEN " CH("1") " 1 chat 1 sid=" S1
+                             " mode=new as=r ws=1\n{\"carrier\":\"ws\"}");
+}
+
+static struct rig *s_rig(void)
+{
+    struct rig *rig = rig_new();
+    rig_join_edge(rig, 1);
+    rig_join_edge(rig, 2);
+    rig_app(rig, 1, "JOIN chat id=j");
+    rig_turn(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+static void s_ack(struct rig *rig)
+{
+    rig_tagged(rig, 1, "ACK", rig->tag);
+    rig_turn(rig);
+}
+
+/* A session with a WebSocket on edge e1, whose OPEN is processed. */
+static struct rig *s_opened(void)
+{
+    struct rig *rig = s_rig();
+    s_open(rig);
+    rig_expect(rig, "app 1 OPEN " S1 " 1 *");
+    s_ack(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+/* Both edges and the worker live on. */
+static void s_wait(struct rig *rig, int seconds)
+{
+    for (; seconds > 0; seconds--) {
+        rig_app(rig, 1, "JOIN chat");
+        rig_wait(rig, 1, "12");
+    }
+}
+
+static struct rig *s_restarted(void)
+{
+    struct rig *rig = rig_new();
+    rig_app(rig, 1, "JOIN chat name=w1");
+    rig_edge(rig, 8, "HELLO e1 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_edge(rig, 9, "HELLO e2 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_turn(rig);
+    rig_forget(rig);
+    return rig;
+}
+
+START_TEST(an_edge_brings_a_session_back)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 8,
+             "SESS " S1 " 3 chat w1 7 1111111111111111:5 as=r\nrooms/1 "
+             "1111111111111111:2\n\n{\"carrier\":\"ws\"}");
+    rig_expect(rig, "app 1 ADOPT " S1 " 4096 *");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 4 chat w1 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_expect(rig, "edge 8 BIND * " CH(
+                        "1") " " S1 " 3 7 1111111111111111:5 *worker=w1*|rooms/1 *");
+    rig_edge(rig, 8, "TEXT " CH("1") " 5 n=8\nhello");
+    rig_expect(rig, "app 1 TEXT " S1 " 4097 * o=8|hello");
+    rig_edge(rig, 8, "SYNCED");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 40);
+    rig_expect_no(rig, "app 1 CLOSE *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_join_waits_for_the_edge_that_knows_its_session)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect_no(rig, "edge 9 DROP *");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=0");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " 4096 7 *");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 4 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_expect(rig, "edge 8 DROP * " CH("1") " superseded");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_join_of_a_session_that_nobody_knows_is_told_so_in_time)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 4);
+    rig_expect_no(rig, "edge 9 DROP *");
+    s_wait(rig, 2);
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " unknown");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 4410\n");
+    rig_turn(rig);
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
+    rig_edge(rig, 9,
+             "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect_no(rig, "app 1 TEXT *");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=2 ws=1\n{}");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_expect(rig, "app 1 TEXT " S1 " *|first");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 1001\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect(rig, "app 1 TEXT " S1 " *|second");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(older_carriers_that_died_with_the_broker_are_told_of_as_lost)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
+    rig_edge(rig, 9,
+             "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    s_wait(rig, 6);
+    rig_expect(rig, "app 1 LOST " S1 " * edge-lost");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(lost_stands_where_the_hole_is)
+{
+    struct rig *rig = s_opened();
+    rig_join_edge(rig, 2);
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9, "BYE"); // its messages would have come after those of e1
+    rig_expect_no(rig, "app 1 LOST *");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 4409\n");
+    rig_expect(rig, "app 1 TEXT " S1 " *|first");
+    rig_expect(rig, "app 1 LOST " S1 " * edge-lost");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(what_a_refused_carrier_was_asked_to_wait_with_is_acknowledged)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9,
+             "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 1001\n");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 6);
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " unknown");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_edge(rig, 9, "CLOSE " CH2("1") " 2 1001\n");
+    rig_turn(rig);
+    rig_expect(rig, "edge 9 ACK * -|" CH2("1") " 2|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(commands_for_a_session_wait_for_the_edge_that_knows_it)
+{
+    struct rig *rig = s_restarted();
+    rig_app(rig, 2, "SEND " S1 " id=1\none");
+    rig_app(rig, 2, "SEND " S1 " id=2\ntwo");
+    rig_app(rig, 2, "CHECK " S1);
+    rig_expect(rig, "app 2 LATER " S1 " *");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_turn(rig);
+    rig_expect(rig, "app 2 OK " S1 " - 1 pos=" POS("1"));
+    rig_expect(rig, "app 2 OK " S1 " - 2 pos=" POS("2"));
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_session_that_is_over_does_not_come_back)
+{
+    struct rig *rig = s_rig();
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_expect_no(rig, "app *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(check_ends_a_session_that_no_edge_has_brought_back)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 6);
+    rig_app(rig, 1, "CHECK " S1);
+    rig_expect(rig, "app 1 CLOSE " S1 " - - 1006 cause=edge-lost|");
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n");
+    rig_expect(rig, "edge 8 FORGET * " S1);
+    rig_destroy(rig);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("session_restart");
+    TCase *tcase = tcase_create("restart");
+    tcase_add_test(tcase, an_edge_brings_a_session_back);
+    tcase_add_test(tcase, a_join_waits_for_the_edge_that_knows_its_session);
+    tcase_add_test(tcase, a_join_of_a_session_that_nobody_knows_is_told_so_in_time);
+    tcase_add_test(tcase,
+                   an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same);
+    tcase_add_test(tcase, older_carriers_that_died_with_the_broker_are_told_of_as_lost);
+    tcase_add_test(tcase, lost_stands_where_the_hole_is);
+    tcase_add_test(tcase, what_a_refused_carrier_was_asked_to_wait_with_is_acknowledged);
+    tcase_add_test(tcase, commands_for_a_session_wait_for_the_edge_that_knows_it);
+    tcase_add_test(tcase, a_session_that_is_over_does_not_come_back);
+    tcase_add_test(tcase, check_ends_a_session_that_no_edge_has_brought_back);
+    suite_add_tcase(suite, tcase);
+    return rig_run(suite);
+}
