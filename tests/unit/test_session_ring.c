@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COST = sizeof(struct session_entry) };
+enum { COST = sizeof(struct session_entry), TWO = 2 * (COST + 10) };
 
 static struct wire_text s_text(const char *text)
 {
@@ -45,7 +45,7 @@ START_TEST(over_its_limit_a_ring_forgets_its_oldest)
 {
     struct session_rings all;
     struct session_ring ring;
-    session_rings_init(&all, 2 * (COST + 10), 10000, 1000);
+    session_rings_init(&all, TWO, 10000, 1000);
     session_ring_init(&ring, &all);
     for (uint64_t number = 1; number <= 3; number++)
         ck_assert_int_eq(s_add(&ring, number, 0), 0);
@@ -61,7 +61,7 @@ START_TEST(over_the_limit_of_all_the_oldest_of_any_ring_goes)
 {
     struct session_rings all;
     struct session_ring one, other;
-    session_rings_init(&all, 10000, 2 * (COST + 10), 1000);
+    session_rings_init(&all, 10000, TWO, 1000);
     session_ring_init(&one, &all);
     session_ring_init(&other, &all);
     ck_assert_int_eq(s_add(&one, 1, 0), 0);
