@@ -14,6 +14,8 @@ export interface RingwayOptions {
   carriers?: Carrier[];
   /** Where an earlier client had got to: what came since is delivered first. */
   cursor?: string | null;
+  /** The session of an earlier client, as its `session` was, to be taken over with its cursor. */
+  session?: string | null;
   /** Instead of the global WebSocket; Node before 22 has none, the package `ws` is one. */
   WebSocket?: new (url: string, protocol: string) => unknown;
   /** Instead of the global fetch, for example one that sets headers. */
@@ -23,14 +25,14 @@ export interface RingwayOptions {
   /** The longest of all pauses, in ms. Default: 30000. */
   maxDelay?: number;
   /** How long a carrier may take to open, in ms. Default: 10000. */
-  openTimeout?: number;
+  timeout?: number;
   /** An event stream without a sign of life for so long is given up, in ms; a poll after so long
    * beyond `wait`. The gateway writes a comment every 25 s. Default: 60000. */
-  idleTimeout?: number;
+  idle?: number;
   /** A connection that lasted for so long ends the doubling of pauses, in ms. Default: 5000. */
-  stableAfter?: number;
+  stable?: number;
   /** After so long a better carrier that had failed is tried again, in ms. Default: 300000. */
-  retryBetter?: number;
+  better?: number;
   /** How long the gateway may hold a poll, in seconds, at most 60. Default: 25. */
   wait?: number;
 }
@@ -39,7 +41,7 @@ export interface RingwayOptions {
 export interface RingwayMessageEvent extends Event {
   /** Text, or bytes. */
   readonly data: string | Uint8Array;
-  /** Where it was published; an event stream does not tell. */
+  /** Where it was published; undefined: the application sent it to this session. */
   readonly topic?: string;
   /** The client's place in the stream with this message. */
   readonly cursor: string;
@@ -55,6 +57,8 @@ export interface RingwayGapEvent extends Event {
   readonly to: string;
   /** Why; docs/protocol/2-client.md lists the words. */
   readonly reason: string;
+  /** How many messages, where that is known. */
+  readonly count?: number;
 }
 
 /** A carrier is open, for the first time or again. */
@@ -91,18 +95,26 @@ export class Ringway extends EventTarget {
   /**
    * Connects, in the next microtask, so that listeners may be added first.
    *
-   * @param url of a topic route, `http:`, `https:`, `ws:` or `wss:`; in a browser it may be relative
-   * @throws TypeError for an address that is none, a carrier that does not exist, no carrier at all
+   * @param url of a route to a topic, or to a service with sessions, `http:`, `https:`, `ws:` or `wss:`; in a browser it may be relative
+   * @throws TypeError for an address that is none, or if there is no carrier that can be used here
    */
   constructor(url: string | URL, options?: RingwayOptions);
-  /** The address, without what the client adds. */
-  readonly url: string;
   readonly state: State;
-  /** The one that is open; undefined while none is. */
+  /** The one that is open, or is being tried; undefined while waiting and closed. */
   readonly carrier: Carrier | undefined;
   /** The place in the stream, to be shown to the next client; undefined before the first. */
   readonly cursor: string | undefined;
-  /** Ends it for good; a `close` event with code 1000 follows at once. */
+  /** The token of the session; undefined before the first connection, and on a topic route. */
+  readonly session: string | undefined;
+  /**
+   * Says something to the application, in the order of the calls, once, whatever happens to
+   * connections meanwhile.
+   *
+   * @returns when the application has taken it
+   * @throws Error, when the route has no session, or this client is closed before that
+   */
+  send(data: string | ArrayBuffer | Uint8Array): Promise<void>;
+  /** Ends it for good, and its session; a `close` event with code 1000 follows at once. */
   close(): void;
 
   addEventListener<Type extends keyof RingwayEventMap>(

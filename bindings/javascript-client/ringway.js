@@ -7,254 +7,302 @@ const DEFAULTS = {
   carriers: ["ws", "sse", "poll"],
   minDelay: 1000,
   maxDelay: 30000,
-  openTimeout: 10000,
-  idleTimeout: 60000,
-  stableAfter: 5000,
-  retryBetter: 300000,
+  timeout: 10000,
+  idle: 60000,
+  stable: 5000,
+  better: 300000,
   wait: 25,
 };
+const world = globalThis; // a window, or what Node has instead
 const FLAPS = 3; // connections in a row that did not last, before another carrier has its turn
 const LONGEST = 2 ** 31 - 1; // ms; what a timer takes
 
 // Codes of a WebSocket after which another connection would end the same way.  A status of HTTP
 // counts as 4000 + status; of these only 408, 425 and 429 are worth another try.
-const isFinal = (code) => /^(100[023789]|44(?!08|25|29)..)$/.test(code);
+const FINAL = /^(100[023789]|44(?!08|25|29)..)$/;
 
-// Seconds, or a date; undefined if the header says neither.
-const retryAfter = (text) => {
-  const ms = +text ? text * 1000 : Date.parse(text) - Date.now();
-  return ms > 0 ? ms : undefined;
-};
+// Retry-After in ms, of seconds or a date; 0 if it says neither.
+const msOf = (text) => Math.max(0, +text ? text * 1000 : Date.parse(text) - Date.now()) || 0;
 
 const bytes = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
-
-// An event of text/event-stream as the frame that a WebSocket brings for it.
-const frameOf = (block) => {
-  const fields = {};
-  const lines = [];
-  for (const line of block.split("\n")) {
-    const [, name, value] = /^(\w+): ?(.*)$/s.exec(line) ?? [];
-    if (name == "data") lines.push(value);
-    else if (name) fields[name] = value;
-  }
-  const { id: cursor, event } = fields;
-  const data = lines.join("\n");
-  if (!lines.length) return { cursor };
-  if (event == "gap") return { ...JSON.parse(data), cursor };
-  return event == "binary" ? { cursor, base64: data } : { cursor, data };
-};
 
 export class Ringway extends EventTarget {
   #options;
   #url;
   #state = "connecting";
   #cursor;
-  #link; // the connection that counts
-  #wake = () => {}; // ends the pause before the next try
+  #session; // the token
+  #carrier;
+  #link; // an AbortController: the connection that counts
+  #since; // when it was opened
+  #timer; // the only one: of the connection, or of the pause after it
+  #wake; // ends the pause before the next try
+  #unsent = []; // {n, data, resolve, reject}: what the application has not taken yet
+  #count; // numbers of messages that were given away; undefined until the gateway has told its own
+  #sent; // the highest that the open WebSocket had, and how it takes another one
+  #send;
 
   constructor(url, options) {
     super();
-    this.#options = { ...DEFAULTS, WebSocket: globalThis.WebSocket, ...options };
-    this.#url = new URL(url, globalThis.location?.href);
-    this.#url.protocol = this.#url.protocol.replace("ws", "http");
+    this.#options = { ...DEFAULTS, WebSocket: world.WebSocket, ...options };
+    this.#url = new URL(`${url}`.replace(/^ws/, "http"), world.location?.href);
     this.#cursor = this.#options.cursor;
-    const carriers = this.#options.carriers.filter((name) => {
-      if (!DEFAULTS.carriers.includes(name)) throw new TypeError(`"${name}" is no carrier`);
-      return name != "ws" || this.#options.WebSocket;
-    });
-    if (!carriers.length) throw new TypeError("there is no carrier");
-    globalThis.addEventListener?.("online", this.#online);
-    queueMicrotask(() => this.#run(carriers));
+    this.#session = this.#options.session;
+    const carriers = this.#options.carriers.filter((name) =>
+      DEFAULTS.carriers.includes(name) && (name != "ws" || this.#options.WebSocket));
+    if (!carriers[0]) throw new TypeError("no carrier");
+    world.addEventListener?.("online", this.#online);
+    this.#run(carriers);
   }
 
-  get url() { return this.#url.href; }
   get state() { return this.#state; }
-  get carrier() { return this.#state == "open" ? this.#link.carrier : undefined; }
+  get carrier() { return this.#carrier; }
   get cursor() { return this.#cursor; }
+  get session() { return this.#session; }
 
-  close() { this.#finish(1000, ""); }
+  send(data) {
+    return new Promise((resolve, reject) => {
+      this.#unsent.push({ data, resolve, reject });
+      this.#flush();
+    });
+  }
 
-  #online = () => this.#wake();
+  close() {
+    // A WebSocket that is open says it by its close code.
+    if (this.#session && this.#state != "closed" && !this.#send) {
+      this.#fetch({}, { method: "DELETE", keepalive: true }).catch(() => {});
+    }
+    this.#finish(1000, "");
+  }
+
+  #online = () => this.#wake?.();
 
   #emit(type, fields) { this.dispatchEvent(Object.assign(new Event(type), fields)); }
 
-  #become(state, fields) {
+  #become(state, delay) {
     this.#state = state;
-    this.#emit("state", { state, ...fields });
+    this.#emit("state", { state, carrier: this.#carrier, delay });
+  }
+
+  #alarm(ms, ring) {
+    clearTimeout(this.#timer);
+    if (ms) this.#timer = setTimeout(ring ?? (() => this.#link?.abort()), ms);
   }
 
   #finish(code, reason) {
     if (this.#state == "closed") return;
-    globalThis.removeEventListener?.("online", this.#online);
+    world.removeEventListener?.("online", this.#online);
     const link = this.#link;
-    this.#link = undefined;
+    this.#link = this.#carrier = undefined;
+    this.#alarm();
     this.#become("closed");
     link?.abort();
-    this.#wake();
     this.#emit("close", { code, reason });
+    this.#flush();
   }
 
   // Rounds: in each the carriers have their turn until one opens; between two there is a pause,
   // longer after each round that brought nothing that lasted.
   async #run(carriers) {
-    const { minDelay, maxDelay, stableAfter, retryBetter } = this.#options;
+    const { minDelay, maxDelay, stable, better } = this.#options;
     let tries = 0;
     let flaps = 0;
     let best = 0; // where rounds begin until `until`: those before it have failed
     let until = 0;
-    const prefer = (at) => {
-      best = at;
-      until = Date.now() + retryBetter;
-    };
-    while (this.#state != "closed") {
+    await 0; // listeners may be added first
+    for (;;) {
       const first = Date.now() < until ? best : 0;
       let at = first;
       let end;
       for (; at < carriers.length; at++) {
-        const opened = () => { if (at > first) prefer(at); };
-        const isOver = () => carriers[at] == "poll" && at && Date.now() > until;
-        end = await this.#connect(carriers[at], opened, isOver);
+        // A session of an earlier client is asked first how many messages it has taken.
+        const isNew = this.#session && this.#count == null;
+        end = await this.#connect(isNew ? "poll" : carriers[at],
+          () => isNew || (at && Date.now() > this.#since + better));
         if (this.#state == "closed") return;
-        if (isFinal(end.code)) return this.#finish(end.code, end.reason);
+        if (FINAL.test(end.code)) return this.#finish(end.code, end.message);
         if (end.lasted >= 0 || end.after) break;
       }
-      if (end.isOver) continue;
-      if (end.lasted >= stableAfter) {
+      const { isOver, lasted, after = 0 } = end;
+      if (isOver) continue;
+      if (at > first) {
+        best = at;
+        until = Date.now() - lasted + better; // not a number, so never, if all have failed
+      }
+      if (lasted >= stable) {
         tries = flaps = 0;
-      } else if (end.lasted >= 0 && ++flaps == FLAPS) {
+      } else if (lasted >= 0 && ++flaps == FLAPS) {
         flaps = 0;
-        prefer((at + 1) % carriers.length);
-      } else if (at == carriers.length) {
-        until = 0;
+        best = (at + 1) % carriers.length;
+        until = Date.now() + better;
       }
       const delay = Math.min(LONGEST,
-        (end.after ?? 0) + Math.random() * Math.min(maxDelay, minDelay * 2 ** tries++));
-      this.#become("waiting", { delay });
+        after + Math.random() * Math.min(maxDelay, minDelay * 2 ** tries++));
+      this.#carrier = undefined;
+      this.#become("waiting", delay);
       if (this.#state == "closed") return;
       await new Promise((resolve) => {
-        const timer = setTimeout(resolve, delay);
-        const wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
         // A network that is back changes nothing for a server that asked for time.
-        this.#wake = () => { if (!end.after || this.#state == "closed") wake(); };
+        this.#wake = after ? undefined : resolve;
+        this.#alarm(delay, resolve);
       });
     }
   }
 
-  // One connection, from its begin to its end: code, reason, and if it was opened, how long it
-  // lasted.
-  async #connect(carrier, opened, isOver) {
-    const link = new AbortController();
-    const { openTimeout } = this.#options;
-    let timer;
-    let since;
+  // One connection, from its begin to its end; an end has a code, a message, `after`: ms to
+  // wait, and how long it was open, in ms; not a number if it never was.
+  async #connect(carrier, isOver) {
+    const link = this.#link = new AbortController();
     let end;
-    this.#link = link;
-    link.carrier = carrier;
-    link.isOver = isOver;
-    // Without a sign of life for so long it is given up.
-    link.watch = (ms) => {
-      clearTimeout(timer);
-      if (ms) timer = setTimeout(() => link.abort(), ms);
-    };
-    link.opened = () => {
-      if (since) return;
-      since = Date.now();
-      opened();
-      this.#become("open", { carrier });
-      if (this.#link == link) this.#emit("open", { carrier });
-    };
-    link.watch(openTimeout);
-    this.#become("connecting", { carrier });
+    this.#carrier = carrier;
+    this.#alarm(this.#options.timeout);
+    this.#become("connecting");
     try {
-      if (this.#link == link) end = await (carrier == "ws" ? this.#ws(link)
-          : carrier == "sse" ? this.#sse(link) : this.#poll(link));
+      if (this.#link == link) {
+        end = await (carrier == "ws" ? this.#ws(link)
+          : carrier == "sse" ? this.#sse(link) : this.#poll(link, isOver));
+      }
     } catch ({ code, message, after }) {
-      end = { code: code > 4000 ? code : 1006, reason: message, after };
+      end = { code, message, after };
     }
-    link.watch();
+    const lasted = Date.now() - this.#since;
+    this.#send = this.#sent = this.#since = undefined;
     link.abort();
-    return { ...end, lasted: since && Date.now() - since };
+    return { ...end, lasted };
   }
 
   // What has come; the first thing opens the connection.
-  #take(link, { cursor, topic, data, base64, gap }) {
-    if (this.#link == link) link.opened();
+  #take(link, { cursor, session, up, topic, data, base64, gap }) {
+    if (this.#link != link) return;
+    this.#session = session ?? this.#session;
+    this.#count ??= up;
+    this.#settle(up);
+    if (!this.#since) {
+      this.#since = Date.now();
+      this.#become("open");
+      if (this.#link == link) this.#emit("open", { carrier: this.#carrier });
+      this.#flush();
+    }
     if (this.#link != link) return; // closed by a listener
     this.#cursor = cursor ?? this.#cursor;
     if (gap) this.#emit("gap", gap);
-    if ((data ?? base64) != null) {
-      this.#emit("message", { data: data ?? bytes(base64), topic, cursor });
-    }
+    if (base64 != null) data = bytes(base64);
+    if (data != null) this.#emit("message", { data, topic, cursor });
   }
 
   #target(query) {
     const url = new URL(this.#url);
-    for (const [name, value] of Object.entries({ cursor: this.#cursor, ...query })) {
-      if (value != undefined) url.searchParams.set(name, value);
-    }
-    return url;
+    const all = { cursor: this.#cursor, session: this.#session, ...query };
+    for (const name in all) if (all[name] != null) url.searchParams.set(name, all[name]);
+    return url.href;
+  }
+
+  async #fetch(query, init) {
+    const answer = await (this.#options.fetch ?? fetch)(this.#target(query),
+      { cache: "no-store", ...init });
+    if (answer.ok) return answer;
+    throw {
+      code: 4000 + answer.status,
+      message: (await answer.text()).trim(),
+      after: msOf(answer.headers.get("retry-after")),
+    };
   }
 
   #ws(link) {
-    return new Promise((resolve, reject) => {
-      const url = this.#target();
-      url.protocol = url.protocol.replace("http", "ws");
-      const socket = new this.#options.WebSocket(url.href, "ringway.1");
+    return new Promise((resolve) => {
+      const n = this.#unsent[0]?.n ?? (this.#count ?? 0) + 1;
+      const socket = new this.#options.WebSocket(this.#target({ n }).replace("http", "ws"), "ringway.1");
       socket.onmessage = ({ data }) => {
-        link.watch(); // the gateway pings, and the browser answers: nothing of it is seen here
-        try {
-          this.#take(link, JSON.parse(data));
-        } catch (error) {
-          reject(error);
-        }
+        if (link.signal.aborted) return;
+        this.#alarm(); // the gateway pings, and the browser answers: nothing of it is seen here
+        this.#sent ??= n - 1;
+        this.#send ??= (data) => socket.send(data);
+        this.#take(link, JSON.parse(data));
       };
       socket.onerror = () => {}; // a close follows
-      socket.onclose = ({ code, reason }) => resolve({ code, reason });
+      socket.onclose = ({ code, reason: message }) => resolve({ code, message });
       link.signal.onabort = () => {
-        resolve({ code: 1006, reason: "timeout" });
-        this.#state == "closed" ? socket.close(1000) : socket.close();
+        resolve();
+        socket.close(...(this.#link ? [] : [1000]));
       };
     });
   }
 
-  async #fetch(link, query, init) {
-    const answer = await (this.#options.fetch ?? fetch)(this.#target(query).href,
-      { cache: "no-store", signal: link.signal, ...init });
-    if (answer.ok) return answer;
-    throw Object.assign(new Error((await answer.text()).slice(0, 200).trim()),
-      { code: 4000 + answer.status, after: retryAfter(answer.headers.get("retry-after")) });
-  }
-
   async #sse(link) {
-    const answer = await this.#fetch(link, {}, { headers: { accept: "text/event-stream" } });
-    if (!/^text\/event-stream/.test(answer.headers.get("content-type"))) {
-      throw new TypeError("the answer is no event stream");
-    }
-    const decoder = new TextDecoder();
-    const reader = answer.body.getReader();
+    const { body } = await this.#fetch({ format: "json" },
+      { signal: link.signal, headers: { accept: "text/event-stream" } });
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
       const { done, value } = await reader.read();
-      if (done) return { code: 1006, reason: "the stream ended" };
-      const blocks = (text + decoder.decode(value, { stream: true })).split("\n\n");
-      text = blocks.pop(); // not all of it is here yet
-      for (const block of blocks) this.#take(link, frameOf(block));
-      if (this.carrier) link.watch(this.#options.idleTimeout);
+      if (done) return;
+      const events = (text + value).split("\n\n");
+      text = events.pop(); // not all of it is here yet
+      for (const event of events) {
+        const field = (name) => event.match(`(?:^|\n)${name}: ?(.*)`)?.[1];
+        const frame = { cursor: field("id"), ...JSON.parse(field("data") ?? "{}") };
+        // superseded, ended
+        if (/ded$/.test(field("event"))) return { code: frame.status ?? 4409, message: frame.reason };
+        if (frame.cursor ?? frame.session) this.#take(link, frame); // a page of somebody else has none
+      }
+      if (this.#link == link && this.#since) this.#alarm(this.#options.idle);
     }
   }
 
-  async #poll(link) {
-    const { wait: most, idleTimeout } = this.#options;
+  async #poll(link, isOver) {
+    const { wait: most, idle } = this.#options;
     for (let wait = 0; ; wait = most) {
-      if (wait) link.watch(wait * 1000 + idleTimeout);
-      const answer = await this.#fetch(link, { wait });
-      const { cursor, gap, messages } = await answer.json();
-      if (gap) this.#take(link, { gap });
+      if (wait) this.#alarm(wait * 1000 + idle);
+      const answer = await this.#fetch({ wait }, { signal: link.signal });
+      const { cursor, messages, ...rest } = await answer.json();
+      this.#take(link, rest);
       for (const message of messages) this.#take(link, message);
       this.#take(link, { cursor });
-      if (link.isOver()) return { isOver: true };
+      if (isOver()) return { isOver: true };
     }
+  }
+
+  // ---- What the client says ----
+
+  // Messages with numbers up to this one were taken.
+  #settle(up) { while (this.#unsent[0]?.n <= up) this.#unsent.shift().resolve(); }
+
+  // Sends what the open connection has not had yet.
+  #flush() {
+    if (this.#state == "closed" || (this.#since && !this.#session)) {
+      for (const { reject } of this.#unsent.splice(0)) reject(new Error("no session"));
+    } else if (this.#send) {
+      for (const message of this.#unsent) {
+        message.n ??= ++this.#count;
+        if (message.n > this.#sent) this.#send(message.data);
+        this.#sent = Math.max(this.#sent, message.n);
+      }
+    } else if (this.#since) {
+      this.#post(this.#link);
+    }
+  }
+
+  // One message after the other, each until it is taken.
+  async #post(link) {
+    if (link.busy) return;
+    link.busy = true;
+    while (this.#link == link && this.#unsent[0]) {
+      const [message] = this.#unsent;
+      const { data: body } = message;
+      const n = message.n ??= ++this.#count;
+      try {
+        await this.#fetch({ n }, {
+          signal: link.signal,
+          method: "POST",
+          body,
+          headers: body.trim ? {} : { "content-type": "application/octet-stream" },
+        });
+        this.#settle(n);
+      } catch ({ code, message, after }) {
+        if (this.#link != link) break;
+        if (FINAL.test(code)) return this.#finish(code, message);
+        await new Promise((resolve) => setTimeout(resolve, after || this.#options.minDelay));
+      }
+    }
+    link.busy = false;
   }
 }

@@ -174,6 +174,30 @@ async def event_source_comes_back_with_its_last_id(page, _own):
     })()""")
 
 
+async def event_source_misses_nothing_of_a_gateway_that_is_killed_and_back(page, own):
+    texts = [str(number) for number in range(40)]
+
+    def publish(first, last):
+        for text in texts[first:last]:
+            own.main.pub("news/killed", text)
+
+    await page.evaluate("""(async () => {
+      window.killed = { texts: [], gaps: 0 };
+      const source = new EventSource("/news/killed");
+      source.onmessage = (event) => killed.texts.push(event.data);
+      source.addEventListener("gap", () => killed.gaps++);
+      await once(source, "open");
+    })()""")
+    publish(0, 10)
+    await page.wait("killed.texts.length === 10")
+    await asyncio.to_thread(own.restart_edge, lambda: publish(10, 30))
+    publish(30, 40)
+    await page.wait("killed.texts.length >= 40", 20)
+    page.faults.clear()  # Chromium logs the connections that are refused
+    seen = await page.evaluate("killed")
+    return "ok" if seen == {"texts": texts, "gaps": 0} else repr(seen)
+
+
 async def fetch_reads_answers_streams_and_errors(page, _own):
     result = await page.evaluate("""(async () => {
       const text = await (await within(fetch("/stream"))).text();
@@ -258,6 +282,7 @@ TESTS = [
     a_topic_speaks_ringway_1,
     event_source_gets_publications_with_all_their_lines,
     event_source_comes_back_with_its_last_id,
+    event_source_misses_nothing_of_a_gateway_that_is_killed_and_back,
     fetch_reads_answers_streams_and_errors,
     fetch_that_is_aborted_has_left,
     a_long_poll_brings_the_next_publication,

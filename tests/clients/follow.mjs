@@ -1,5 +1,7 @@
 // One client of bindings/javascript-client: node follow.mjs URL CARRIER[,CARRIER].  Each event is a
-// line of JSON; the end of its input is the end of it.
+// line of JSON; each line of its input is sent, and `taken` is said when it was; the end of the input
+// is the end of the client.
+import { createInterface } from "node:readline";
 import WebSocket from "ws";
 import { Ringway } from "../../bindings/javascript-client/ringway.js";
 
@@ -18,5 +20,9 @@ client.addEventListener("close", ({ type, code, reason }) => {
   say({ type, code, reason });
   process.stdin.destroy();
 });
-process.stdin.on("end", () => client.close());
-process.stdin.resume();
+const input = createInterface({ input: process.stdin });
+input.on("line", async (text) => {
+  await client.send(text);
+  say({ type: "taken", text });
+});
+input.on("close", () => client.close());

@@ -14,7 +14,8 @@ client.addEventListener("state", ({ state, delay = 0 }) => console.log(state ===
 client.addEventListener("close", ({ code, reason }) => console.log(code + 1, reason.length), { once: true });
 const carrier: Carrier | undefined = client.carrier;
 console.log(carrier, client.cursor?.length, client.state === "closed");
-new Ringway("/", { WebSocket });
+new Ringway("/", { WebSocket, session: client.session });
+client.send("text").then(() => client.send(new Uint8Array(2))).catch((error: Error) => console.log(error.message));
 
 // @ts-expect-error: no such carrier
 new Ringway("/", { carriers: ["pigeon"] });

@@ -349,6 +349,15 @@ class Deployment:
         edge.start().wait_ready()
         return edge
 
+    def restart_edge(self, meanwhile=lambda: None):
+        """Kills the only gateway, and starts another one on its port."""
+        host, port = self.address
+        self.edge.kill()
+        self.edges.clear()
+        meanwhile()
+        self.start_edge(listen=f"{host}:{port}")
+        self.wait_joined()
+
     def start(self):
         self.start_broker()
         for _ in range(self.edge_count):
