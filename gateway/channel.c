@@ -117,6 +117,7 @@ static void s_give_receipts(struct channel *self, enum receipt_kind kind, uint64
 
 static void s_drop_out(struct channel *self, const char *error)
 {
+    channel_backlog_clear(self);
     self->host->turn.out_bytes -= (ssize_t)self->out.bytes;
     out_queue_clear(&self->out);
     for (int kind = 0; kind < RECEIPT_KINDS; kind++)
@@ -268,13 +269,14 @@ bool channel_is_full(const struct channel *self)
 {
     const struct gateway_settings *settings = self->host->settings;
     size_t total = atomic_load(self->host->out_total);
-    return self->out.bytes >= settings->out_queue ||
-           (total >= settings->out_queue_total && self->out.bytes >= TOTAL_VICTIM_MIN);
+    size_t pending = channel_pending(self);
+    return pending >= settings->out_queue ||
+           (total >= settings->out_queue_total && pending >= TOTAL_VICTIM_MIN);
 }
 
 bool channel_has_drained(const struct channel *self)
 {
-    return self->out.bytes < self->host->settings->out_queue / 2;
+    return channel_pending(self) < self->host->settings->out_queue / 2;
 }
 
 const char *channel_queue(struct channel *self, struct blob *blob)
@@ -283,6 +285,7 @@ const char *channel_queue(struct channel *self, struct blob *blob)
         blob_unref(&blob);
         return "full";
     }
+    channel_backlog_move(self);
     self->host->turn.messages++;
     self->host->turn.bytes += blob->size;
     channel_queue_control(self, blob);
@@ -319,6 +322,7 @@ void channel_written(struct channel *self, size_t size)
     self->host->turn.out_bytes -= (ssize_t)size;
     self->written_total += size;
     s_give_receipts(self, RECEIPT_WRITTEN, self->written_total, NULL);
+    channel_backlog_refill(self);
     if (self->awaits_drain && channel_has_drained(self))
         self->host->drained(self->host, self);
 }

@@ -72,8 +72,8 @@ struct carrier {
     /* The client of a topic route begins at `cursor`: what the client showed, or the
      * newest position.  What it missed since then follows. */
     void (*subscribed)(struct channel *channel, const char *cursor);
-    /* Publications are lost, at this place.  False: the client cannot be told; NULL: it
-     * never can. */
+    /* Publications are lost, at this place; gap NULL: only asks.  False: the client
+     * cannot be told; NULL: it never can. */
     bool (*missed)(struct channel *channel, const struct gap *gap);
     /* Everything up to `cursor` was delivered that was asked for; NULL: no matter. */
     void (*reached)(struct channel *channel, const char *cursor);
@@ -99,6 +99,7 @@ struct worker_commands;
 /* What the hub keeps of a channel that has subscriptions. */
 struct follower;
 struct presence_mark;
+struct backlog;
 
 struct channel {
     struct table_entry by_id; // in the host's table
@@ -109,6 +110,7 @@ struct channel {
     struct service *service; // NULL on a topic route
     struct event_queue events;
     struct out_queue out;
+    struct backlog *backlog; // publications that may still be dropped, behind `out`
     struct channel *next_dirty;
     struct channel *next_blocked, *prev_blocked;
     struct receipts *receipts;            // answers that wait for the queue, or NULL
@@ -229,7 +231,20 @@ struct channel_end {
  * this. */
 void channel_ended(struct channel *self, const struct channel_end *end);
 
-/* Has the queue reached its cap?  And is it below half of it? */
+/* channel_backlog.c: a publication, in this form; where the channel is behind and its
+ * follower's policy drops, it waits where it can be dropped.  NULL or an error code. */
+const char *channel_publish(struct channel *self, struct message *message,
+                            enum message_form form);
+/* Bytes that wait for the client, queued or held back. */
+size_t channel_pending(const struct channel *self);
+/* Something follows that must come behind all that is held back: it goes into the queue.
+ */
+void channel_backlog_move(struct channel *self);
+/* As much of it as a short queue takes. */
+void channel_backlog_refill(struct channel *self);
+void channel_backlog_clear(struct channel *self);
+
+/* Has what waits reached its cap?  And is it below half of it? */
 bool channel_is_full(const struct channel *self);
 bool channel_has_drained(const struct channel *self);
 /* Queue encoded bytes; takes the reference.  NULL or an error code: "gone", "full". */

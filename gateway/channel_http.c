@@ -61,6 +61,7 @@ static enum message_form s_form(const struct http_carried *self)
 
 static void s_finish_stream(struct http_carried *self)
 {
+    channel_backlog_move(self->channel);
     channel_set_state(self->channel, CHANNEL_CLOSING);
     self->stage = HTTP_ENDING;
     channel_mark_dirty(self->channel);

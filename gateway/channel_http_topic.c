@@ -201,15 +201,14 @@ static bool s_is_upgrading(const struct http_carried *self)
 static void s_tell_gap(struct http_carried *self, const struct gap *gap,
                        const struct bytes *json)
 {
-    bool moves = strcmp(gap->reason, "restart") == 0 || strcmp(gap->reason, "reset") == 0;
     if (s_is_upgrading(self)) {
         channel_queue_control(self->channel, message_ws_frame(1, json->data, json->size));
     } else if (self->stage == HTTP_HELD) {
-        if (moves)
-            s_set_cursor(self, gap->to);
+        if (gap->cursor)
+            s_set_cursor(self, gap->cursor);
         s_gather(self, json->data, json->size);
     } else if (self->stage == HTTP_STREAM) {
-        s_queue_json(self, json, moves ? gap->to : NULL, "gap");
+        s_queue_json(self, json, gap->cursor, "gap");
     }
 }
 
@@ -223,6 +222,8 @@ bool channel_http_missed(struct channel *channel, const struct gap *gap)
                    (self->is_sse || self->wants_json);
     if (!polls && !streams && !(s_is_upgrading(self) && self->cursors))
         return false;
+    if (!gap)
+        return true;
     struct bytes json;
     bytes_init(&json, JSON_ROOM);
     if (topic_message_gap_json(&json, gap) >= 0)
@@ -282,14 +283,14 @@ const char *channel_http_publish(struct channel *channel, struct message *messag
         return s_publish_held(self, message);
     if (s_is_upgrading(self)) {
         enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
-        return channel_queue(channel, message_form(message, form));
+        return channel_publish(channel, message, form);
     }
     enum message_form form = s_form(self);
     bool is_nothing =
         message->size == 0 && (form == MESSAGE_RAW || form == MESSAGE_CHUNK);
     if (self->stage != HTTP_STREAM || is_nothing)
         return NULL;
-    const char *error = channel_queue(channel, message_form(message, form));
+    const char *error = channel_publish(channel, message, form);
     if (error)
         channel_http_overflow(self);
     return error;

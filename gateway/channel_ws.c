@@ -102,8 +102,10 @@ void channel_ws_send_close(struct ws_carried *self, int code, const void *reason
             memcpy(payload + 2, reason, size);
         used += size;
     }
-    if (self->channel)
-        channel_queue_control(self->channel, message_ws_frame(WS_CLOSE, payload, used));
+    if (!self->channel)
+        return;
+    channel_backlog_move(self->channel);
+    channel_queue_control(self->channel, message_ws_frame(WS_CLOSE, payload, used));
 }
 
 void channel_ws_conclude(struct ws_carried *self, const struct channel_end *end)
@@ -228,7 +230,7 @@ static const char *s_publish(struct channel *channel, struct message *message)
     enum message_form form = self->cursors ? MESSAGE_TOPIC_WS : MESSAGE_WS;
     if (form == MESSAGE_WS && !message->is_binary && !message_is_text(message))
         return "utf8";
-    const char *error = channel_queue(channel, message_form(message, form));
+    const char *error = channel_publish(channel, message, form);
     return error ? s_close_for_overflow(channel) : NULL;
 }
 
@@ -256,8 +258,8 @@ static bool s_missed(struct channel *channel, const struct gap *gap)
     struct bytes json;
     if (!self || self->stage != WS_OPEN)
         return true; // nothing more is told
-    if (!self->cursors)
-        return false;
+    if (!self->cursors || !gap)
+        return self->cursors;
     bytes_init(&json, JSON_ROOM);
     int result = topic_message_gap_json(&json, gap);
     s_queue_json(channel, &json, result);

@@ -4,6 +4,7 @@ bool follower_takes(struct follower *self, const struct cursor *position)
 {
     if (self->state != FOLLOWER_LIVE || !cursor_is_after(position, &self->cursor))
         return false;
+    self->before = self->cursor;
     self->cursor = *position;
     return true;
 }
@@ -25,6 +26,7 @@ bool follower_takes_old(struct follower *self, const struct cursor *position)
 {
     if (!cursor_is_after(position, &self->cursor))
         return false;
+    self->before = self->cursor;
     self->cursor = *position;
     return true;
 }

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "gateway/cursor.h"
+#include "gateway/slow_policy.h"
 
 struct channel;
 struct subscription;
@@ -25,6 +26,7 @@ struct follower {
     struct channel *channel;
     struct subscription *subscriptions; // the hub's
     struct cursor cursor; // the last that was delivered; no position: not begun
+    struct cursor before; // the one before it
     uint32_t asked;       // number of the newest HGET
     uint32_t count;       // subscriptions
     uint32_t not_live;    // those of which the broker has not told the top
@@ -33,7 +35,7 @@ struct follower {
     bool by_route;        // the client is told cursors
     bool has_begun;       // ... and was told the first
     bool stays;           // without subscriptions too, as long as its channel
-    bool pauses;          // a full queue pauses it, and does not end the channel
+    enum slow_policy slow : 8;
 };
 
 /* A publication that is delivered now: is it for this one?  Moves the cursor. */

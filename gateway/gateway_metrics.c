@@ -73,6 +73,12 @@ static struct metric s_commands =
 static struct metric s_queue_full =
     COUNTER("ringway_worker_queue_full_total", NULL,
             "Commands and publications that a worker thread had no room for.");
+static struct metric s_dropped[] = {
+    COUNTER("ringway_slow_drops_total", "policy=\"drop-oldest\"",
+            "Publications that a slow client did not get, by its policy."),
+    COUNTER("ringway_slow_drops_total", "policy=\"latest\"",
+            "Publications that a slow client did not get, by its policy."),
+};
 static struct metric s_rejected =
     COUNTER("ringway_connections_rejected_total", NULL, "Connections over a limit.");
 static struct metric s_connections =
@@ -95,6 +101,8 @@ void gateway_metrics_register(void)
             metric_register(&s_closed[ws][at]);
     for (size_t ws = 0; ws <= WS; ws++)
         metric_register(&s_live[ws]);
+    metric_register(&s_dropped[0]);
+    metric_register(&s_dropped[1]);
     for (size_t at = 0; at < sizeof plain / sizeof plain[0]; at++)
         metric_register(plain[at]);
 }
@@ -134,6 +142,11 @@ void gateway_metrics_command(void)
 void gateway_metrics_queue_full(void)
 {
     metric_add(&s_queue_full, 1);
+}
+
+void gateway_metrics_dropped(enum slow_policy policy, size_t count)
+{
+    metric_add(&s_dropped[policy == SLOW_LATEST], (int64_t)count);
 }
 
 void gateway_metrics_rejected(void)

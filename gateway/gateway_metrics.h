@@ -2,6 +2,8 @@
  * docs/metrics.md. */
 #pragma once
 
+#include "gateway/slow_policy.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +15,8 @@ void gateway_metrics_event(size_t bytes);
 void gateway_metrics_delivered(size_t messages, size_t bytes, size_t writes);
 void gateway_metrics_command(void);
 void gateway_metrics_queue_full(void);
+/* publications that a policy for slow clients dropped. */
+void gateway_metrics_dropped(enum slow_policy policy, size_t count);
 void gateway_metrics_rejected(void); // a connection over the limits
 /* Gauges, set before a page is made. */
 void gateway_metrics_gauges(size_t connections, size_t out_bytes, bool joined);

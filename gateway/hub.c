@@ -123,7 +123,7 @@ void hub_join(struct hub *self, struct channel *channel, const struct hub_join *
 {
     struct follower *follower = s_follower(channel);
     follower->by_route = true;
-    follower->pauses = how->pauses;
+    follower->slow = how->slow;
     follower->limit = how->limit;
     if (how->cursor &&
         cursor_read(how->cursor, strlen(how->cursor), &follower->cursor) < 0)
@@ -213,6 +213,12 @@ bool hub_subscribe(struct hub *self, struct channel *channel, const char *name,
     if (is_new && topic && (added = s_subscription(channel, topic)) != NULL)
         s_begin(self, added, since);
     return is_there || is_new;
+}
+
+void hub_set_slow(struct channel *channel, enum slow_policy policy)
+{
+    if (channel->follower)
+        channel->follower->slow = policy;
 }
 
 void hub_unsubscribe(struct hub *self, struct channel *channel, const char *name)

@@ -9,6 +9,7 @@
 #include "common/wire.h"
 #include "gateway/channel.h"
 #include "gateway/cursor.h"
+#include "gateway/slow_policy.h"
 
 #include <stddef.h>
 
@@ -34,7 +35,7 @@ struct hub_join {
     size_t count;              // 1 or more
     const char *cursor;        // what the client showed, or NULL: begin with what is new
     uint16_t limit;            // messages of one HGET
-    bool pauses;               // a full queue pauses it, and does not end it
+    enum slow_policy slow;
 };
 /* The carrier's `subscribed` is called once the broker has said where the topics stand,
  * and then what the client missed. */
@@ -45,6 +46,9 @@ void hub_join(struct hub *self, struct channel *channel, const struct hub_join *
  * it is wanted, or NULL.  Returns false when the channel has HUB_TOPICS_MAX. */
 bool hub_subscribe(struct hub *self, struct channel *channel, const char *topic,
                    const struct cursor *position, const struct cursor *since);
+/* What becomes of publications when the channel is behind; of all its topics.  One that
+ * ended meanwhile is left alone. */
+void hub_set_slow(struct channel *channel, enum slow_policy policy);
 void hub_unsubscribe(struct hub *self, struct channel *channel, const char *topic);
 void hub_leave_all(struct hub *self, struct channel *channel);
 

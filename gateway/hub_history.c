@@ -189,7 +189,10 @@ void hub_gap(struct hub *self, struct channel *channel, uint64_t asked,
         s_forget_starts(follower, to);
         follower->cursor = *to;
     }
-    bool is_told = channel->carrier->missed && channel->carrier->missed(channel, gap);
+    struct gap told = *gap;
+    if (is_new_start)
+        told.cursor = gap->to;
+    bool is_told = channel->carrier->missed && channel->carrier->missed(channel, &told);
     if (!is_told && !is_new_start)
         channel->carrier->end(channel, "slow"); // it would see a hole
 }
@@ -220,7 +223,7 @@ static void s_deliver(struct hub *self, struct hub_topic *topic, struct message 
         next = at->next; // a channel that ends here takes only its own subscription along
         if (channel->id == except || follower->state != FOLLOWER_LIVE)
             continue;
-        if (follower->pauses && channel_is_full(channel))
+        if (follower->slow == SLOW_PAUSE && channel_is_full(channel))
             hub_ask(self, follower);
         else if (follower_takes(follower, position))
             (void)channel->carrier->publish(channel, message);

@@ -339,7 +339,7 @@ static void s_join_topics(struct http_carried *self, const struct intake *intake
                            .count = match.route->topic_count,
                            .cursor = s_shown_cursor(request, cursor, sizeof cursor),
                            .limit = polls ? HTTP_POLL_MESSAGES : STREAM_MESSAGES,
-                           .pauses = match.route->pauses};
+                           .slow = match.route->slow};
     struct channel *channel = s_channel(self);
     self->stage = HTTP_HELD;
     channel_http_hold(self);

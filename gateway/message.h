@@ -33,7 +33,9 @@ struct message {
     size_t size;
     bool is_binary;
     const char *topic, *cursor; // of a publication; borrowed
-    int8_t text_state;          // private: 0 unknown, 1 UTF-8, -1 not
+    const char *collapse;       // ... its key, as on the wire; NULL: its topic is the key
+    size_t collapse_size;
+    int8_t text_state; // private: 0 unknown, 1 UTF-8, -1 not
     struct blob *form[MESSAGE_FORMS];
 };
 
@@ -41,6 +43,7 @@ struct message {
 struct gap {
     const char *topic;     // NULL: any of the client's
     const char *from, *to; // positions: the last that is not lost, the last that may be
+    const char *cursor;    // what the client shows from here on; NULL: what it did before
     const char *reason;    // docs/protocol/2-client.md section 3
     uint64_t count;        // messages, where it is known, else 0
 };

@@ -1,6 +1,8 @@
 /* route: which route a path belongs to.  Pure.  docs/protocol/2-client.md section 1. */
 #pragma once
 
+#include "gateway/slow_policy.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +23,7 @@ struct route {
     char *service; // ROUTE_SERVICE
     char **topics; // ROUTE_TOPIC: names with {x}, and patterns
     size_t topic_count;
-    bool pauses; // slow = pause
+    enum slow_policy slow;
     bool accept_by_backend;
     bool redeliver_all;
     bool presence;                  // its channels are told to be in the topic

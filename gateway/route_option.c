@@ -132,8 +132,9 @@ static const char *s_read_accept(struct route *route, const char *value)
 
 static const char *s_read_slow(struct route *route, const char *value)
 {
-    route->pauses = strcmp(value, "pause") == 0;
-    return route->pauses || strcmp(value, "close") == 0 ? NULL : "close or pause";
+    return slow_policy_read(value, strlen(value), &route->slow) < 0
+               ? "close, pause, drop-oldest or latest"
+               : NULL;
 }
 
 static const char *s_read_redeliver(struct route *route, const char *value)
@@ -255,7 +256,7 @@ const char *route_option_judge(const struct route *route, const char **key_out)
     if (route->topics && route->accept_by_backend)
         return "nobody accepts for a topic";
     *key_out = "slow";
-    if (route->service && route->pauses)
+    if (route->service && route->slow != SLOW_CLOSE)
         return "a route to a service has no topics; see slow= of SUB";
     *key_out = "presence";
     if (route->service && route->presence)

@@ -38,9 +38,18 @@ static const char *s_subscribe(struct worker_commands *self,
     struct cursor position, since;
     bool is_told = s_position(wire_option(record, 4, "pos"), &position);
     bool goes_back = s_position(wire_option(record, 4, "since"), &since);
-    bool is_done = hub_subscribe(self->hub, channel, name, is_told ? &position : NULL,
-                                 goes_back ? &since : NULL);
-    return is_done ? NULL : "full";
+    struct wire_text slow = wire_option(record, 4, "slow");
+    enum slow_policy policy = SLOW_CLOSE;
+    if (slow.data && slow_policy_read(slow.data, slow.size, &policy) < 0) {
+        worker_topics_missed(self, record);
+        return "value";
+    }
+    if (!hub_subscribe(self->hub, channel, name, is_told ? &position : NULL,
+                       goes_back ? &since : NULL))
+        return "full";
+    if (slow.data)
+        hub_set_slow(channel, policy);
+    return NULL;
 }
 
 void worker_topics_subscription(struct worker_commands *self,
@@ -75,17 +84,21 @@ static uint64_t s_except(struct worker_commands *self, const struct wire_record 
     return id;
 }
 
-/* The payload as a publication; topic and cursor are borrowed. */
-static struct message s_message(const struct worker_command *command, const char *topic,
-                                const char *cursor)
+/* The payload as a publication; topic and cursor are borrowed.  options: index of the
+ * first one. */
+static struct message s_message(const struct worker_command *command, size_t options,
+                                const char *topic, const char *cursor)
 {
     const struct wire_record *record = &command->record;
+    struct wire_text collapse = wire_option(record, options, "collapse");
     return (struct message){.data = record->payload,
                             .size = record->payload_size,
                             .source = command->blob,
-                            .is_binary = wire_option(record, 4, "bin").data != NULL,
+                            .is_binary = wire_option(record, options, "bin").data != NULL,
                             .topic = topic,
-                            .cursor = cursor};
+                            .cursor = cursor,
+                            .collapse = collapse.data,
+                            .collapse_size = collapse.size};
 }
 
 void worker_topics_take(struct worker_commands *self, struct worker_command *command)
@@ -100,7 +113,7 @@ void worker_topics_take(struct worker_commands *self, struct worker_command *com
         !s_position(record->token[at], &position))
         return;
     cursor_write(&position, cursor);
-    struct message message = s_message(command, topic, cursor);
+    struct message message = s_message(command, 4, topic, cursor);
     if (is_lost)
         hub_lost(self->hub, topic, &position);
     else if (wire_is(record->token[0], "TOP"))
@@ -138,7 +151,7 @@ static void s_take_history(struct worker_commands *self, struct worker_command *
         return;
     cursor_write(&answer.position, cursor);
     bool is_send = strcmp(topic, "-") == 0;
-    struct message message = s_message(command, is_send ? NULL : topic, cursor);
+    struct message message = s_message(command, 5, is_send ? NULL : topic, cursor);
     hub_history(self->hub, answer.channel, answer.asked, &message, &answer.position);
     message_clear(&message);
 }

@@ -119,7 +119,7 @@ static void s_come(struct channel *channel, const struct s_step *step)
                                      : step->what & 0x40 ? "junk"
                                                          : cursor,
                            .limit = 1,
-                           .pauses = step->what & 0x20};
+                           .slow = step->what & 0x20 ? SLOW_PAUSE : SLOW_CLOSE};
     hub_join(s_hub, channel, &how);
 }
 

@@ -116,7 +116,7 @@ START_TEST(one_that_pauses_gets_what_its_queue_had_no_room_for_later)
     const char *topics[] = {"t"};
     hub_join(
         s_hub, &one,
-        &(struct hub_join){.topics = topics, .count = 1, .limit = 7, .pauses = true});
+        &(struct hub_join){.topics = topics, .count = 1, .limit = 7, .slow = SLOW_PAUSE});
     s_top("t", E "1");
     s_say("t", "2", E "2");
     one.out.bytes = OUT_QUEUE;

@@ -182,7 +182,7 @@ static const struct s_refusal {
     {"/", "topic", "a b", "topic = a b: a topic has 1 to 255 visible ASCII characters"},
     {"/", "topic", "a*", "topic = a*: \"*\" stands in a final /* or /** only"},
     {"/", "topic", "a/*/b", "topic = a/*/b: \"*\" stands in a final /* or /** only"},
-    {"/", "slow", "later", "slow = later: close or pause"},
+    {"/", "slow", "later", "slow = later: close, pause, drop-oldest or latest"},
     {"/", "topic", "a{", "topic = a{: a \"{\" without its \"}\""},
     {"/{a}", "topic", "{a{a}}", "topic = {a{a}}: a \"{\" without its \"}\""},
     {"/", "topic", "a}", "topic = a}: a \"}\" without its \"{\""},
