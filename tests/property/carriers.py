@@ -124,12 +124,28 @@ class Poll(Connection):
             yield from self._answer(json.loads(body))
 
     def _answer(self, answer):
-        if "gap" in answer:
-            yield ("gap", answer["gap"])
         for message in answer["messages"]:
             yield _frame_of(message)
         self.cursor = answer["cursor"]
         yield ("ready", self.cursor)
 
 
-CARRIERS = {"ws": WebSocket, "sse": Events, "poll": Poll}
+class Lines(Connection):
+    """A chunked stream of JSON lines."""
+
+    def _read(self):
+        self._client = HttpClient(self.address, timeout=QUIET_S)
+        target = _target(self.path, cursor=self.cursor, carrier="stream", format="json")
+        self._client.request("GET", target)
+        head = self._client.read_head()
+        if head.status != 200:
+            raise Ended(f"status {head.status}")
+        text = b""
+        while chunk := self._client.read_chunk():
+            text += chunk
+            *lines, text = text.split(b"\n")
+            for line in lines:
+                yield _frame_of(json.loads(line))
+
+
+CARRIERS = {"ws": WebSocket, "sse": Events, "lines": Lines, "poll": Poll}

@@ -18,7 +18,17 @@ from support.waiting import scaled, wait_until
 ROOMS = ("rooms/1", "rooms/2", "rooms/3")
 ROUTES = [
     ("room", {"path": "/rooms/{room}", "topic": "rooms/{room}"}),
+    ("two", {"path": "/two", "topic": ["rooms/1", "rooms/2"]}),
+    ("pattern", {"path": "/pattern", "topic": "rooms/*"}),
+    ("both", {"path": "/both", "topic": ["rooms/**", "rooms/3"]}),
 ]
+# What a client follows on each path.
+PATHS = {
+    **{"/" + room: (room,) for room in ROOMS},
+    "/two": ROOMS[:2],
+    "/pattern": ROOMS,
+    "/both": ROOMS,
+}
 LEASE, HEARTBEAT = "500ms", "100ms"
 SETTLE_S = 30
 
@@ -168,9 +178,8 @@ class Play:
 
     def _start_readers(self):
         for number in range(self.reader_count):
-            room = self.random.choice(ROOMS)
-            path = "/" + room
-            self.readers.append(Reader(self, f"reader{number}", path, (room,)))
+            path = self.random.choice(sorted(PATHS))
+            self.readers.append(Reader(self, f"reader{number}", path, PATHS[path]))
         for reader in self.readers:
             reader.start()
 
