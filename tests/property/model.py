@@ -25,7 +25,7 @@ class Message:
 
 @dataclass
 class Gap:
-    """Something may be missing here; topic None: of any."""
+    """Something may be missing here; topic None: of any, or a pattern."""
 
     topic: str | None
     reason: str
@@ -65,7 +65,13 @@ class Publications:
 
 
 def _covers(gap, topic):
-    return gap.topic is None or gap.topic == topic
+    """Does a gap of this topic, or of a pattern, speak of the topic?"""
+    if gap.topic is None or gap.topic == topic:
+        return True
+    if gap.topic.endswith("/**"):
+        return topic.startswith(gap.topic[:-2])
+    above, _, last = topic.rpartition("/")
+    return gap.topic.endswith("/*") and last and above == gap.topic[:-2]
 
 
 def _holes(publications, subscriber, topic):

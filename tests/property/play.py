@@ -107,6 +107,11 @@ class Play:
             settings={"orphan": "10s", "heartbeat": HEARTBEAT},
             broker={"edge_lease": LEASE, **(broker or {})},
         )
+        # Every second one keeps its history on disk, every third one very little of it.
+        if seed % 2:
+            self.deployment.broker_settings["data"] = self.deployment.folder.path / "data"
+        if seed % 3 == 0:
+            self.deployment.broker_settings["history_count"] = 10
         self.readers, self.deeds = [], []
 
     def an_address(self, chance):

@@ -54,6 +54,16 @@ class Judge(unittest.TestCase):
 
         self.assertEqual(self._wrong(change), [])
 
+    def test_a_gap_of_a_pattern_speaks_of_what_the_pattern_matches(self):
+        for pattern, topic, speaks in (("x/*", "x/1", True), ("x/*", "x/1/2", False),
+                                       ("x/**", "x/1/2", True), ("x/*", "xy/1", False),
+                                       ("x/**", "x", False), ("x/*", "x", False)):
+            publications, subscriber = Publications(), Subscriber("one", (topic,), {topic: 1})
+            for _ in range(2):
+                publications.take(topic, publications.begin(topic))
+            subscriber.items = [Gap(pattern, "history"), Message(topic, 2, "e:2")]
+            self.assertEqual(judge(publications, [subscriber]) == [], speaks, (pattern, topic))
+
     def test_a_gap_of_another_topic_explains_nothing(self):
         def change(_, subscriber):
             subscriber.items[4] = Gap("b", "history")
