@@ -173,6 +173,8 @@ void session_carrier_lost(struct core *core, struct channel *channel);
 void session_carrier_forget(struct core *core, struct channel *channel);
 /* The CLOSE of the session is processed, or nobody waits for that any more. */
 void session_over(struct core *core, struct wire_text id);
+/* The edge has announced all its carriers. */
+void session_edge_synced(struct core *core, struct edge *edge);
 /* The edge is dead. */
 void session_edge_lost(struct core *core, struct edge *edge);
 /* GET session sid; answers. */

@@ -60,6 +60,7 @@ static struct edge *s_new(const char *id, size_t size)
     list_init(&self->held);
     list_init(&self->lost);
     list_init(&self->sessions);
+    list_init(&self->announced);
     pulls_init(&self->pulls);
     return self;
 }

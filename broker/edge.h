@@ -41,6 +41,7 @@ struct edge {
     struct link lost;      // those of them that lost publications
     struct link presents;  // who is in topics by its word
     struct link sessions;  // of which it keeps the newest copy
+    struct link announced; // sessions whose carrier it may still announce
     struct link held;      // commands that wait until it has announced everything
     size_t held_count, held_bytes;
     struct pulls pulls; // HGETs that are not answered yet

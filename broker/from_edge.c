@@ -359,6 +359,7 @@ static void s_synced(const struct from *from)
     struct edge *edge = from->edge;
     struct link *at = list_first(&edge->channels), *next;
     edge->synced = edge->known = true;
+    session_edge_synced(from->core, edge);
     for (; at; at = next) {
         next = list_after(&edge->channels, at);
         struct channel *channel = list_item(at, struct channel, of_edge);

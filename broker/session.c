@@ -51,6 +51,7 @@ struct session *session_new(struct sessions *self, struct wire_text id)
     list_init(&session->place);
     list_init(&session->carriers);
     list_init(&session->of_holder);
+    list_init(&session->of_announcer);
     list_init(&session->events);
     list_init(&session->receipts);
     list_init(&session->topics);
@@ -96,6 +97,7 @@ void session_destroy(struct sessions *sessions, struct session **self_p)
     sessions->ended_count -= self->state == SESSION_ENDED;
     list_remove(&self->place);
     list_remove(&self->of_holder);
+    list_remove(&self->of_announcer);
     table_remove(&sessions->by_id, &self->by_id);
     sessions->count--;
     blob_unref(&self->meta);

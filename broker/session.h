@@ -92,7 +92,8 @@ struct session {
     struct carrier *current; // of them, that which serves; NULL: detached
     struct edge *holder;     // whose copy is the newest; NULL: nobody's
     struct link of_holder;
-    struct link events; // that are not acknowledged
+    struct link of_announcer; // of an edge that may still announce its carrier
+    struct link events;       // that are not acknowledged
     size_t messages, notes, bytes;
     uint64_t last, acked;  // seq of events
     uint64_t taken, up;    // newest n that was taken, and that was acknowledged

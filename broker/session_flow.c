@@ -57,7 +57,7 @@ void session_taken(struct core *core, struct carrier *carrier, uint64_t needs)
 static bool s_must_wait(const struct core *core, const struct carrier *carrier)
 {
     const struct session *session = carrier->session;
-    if (session->hold_until_ms > core->now_ms)
+    if (session->hold_until_ms > core->now_ms || list_has(&session->of_announcer))
         return true;
     const struct link *at = list_first(&session->carriers);
     for (; at; at = list_after(&session->carriers, at)) {

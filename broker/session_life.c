@@ -88,9 +88,17 @@ void session_set_holder(struct core *core, struct session *session, struct edge 
         list_append(&edge->sessions, &session->of_holder);
 }
 
+void session_edge_synced(struct core *core, struct edge *edge)
+{
+    while (!list_is_empty(&edge->announced))
+        session_wake(core,
+                     list_item(list_pop(&edge->announced), struct session, of_announcer));
+}
+
 void session_edge_lost(struct core *core, struct edge *edge)
 {
     struct link *first;
+    session_edge_synced(core, edge);
     session_forget_forgets(core, edge);
     while ((first = list_first(&edge->sessions))) {
         list_remove(first);
@@ -212,6 +220,8 @@ static void s_learn(const struct announcement *from, struct session *session,
             session->older > 0 && session_is_early(core))
             session->hold_until_ms = core->started_ms + core->settings.edge_lease_ms;
     }
+    if (!from->edge->synced && !list_has(&session->of_announcer))
+        list_append(&from->edge->announced, &session->of_announcer);
     session_set_holder(core, session, from->edge);
 }
 

@@ -71,6 +71,10 @@ START_TEST(an_edge_brings_a_session_back)
     rig_expect(rig, "edge 8 BIND * " CH(
                         "1") " " S1 " 3 7 1111111111111111:5 *worker=w1*|rooms/1 *");
     rig_edge(rig, 8, "TEXT " CH("1") " 5 n=8\nhello");
+    rig_expect_no(rig, "app 1 TEXT *"); // an older carrier may still be announced
+    rig_edge(rig, 8, "SYNCED");
+    rig_expect(rig, "edge 8 RESEND * " CH("1") " 1 from=4");
+    rig_edge(rig, 8, "TEXT " CH("1") " 5 n=8\nhello");
     rig_expect(rig, "app 1 TEXT " S1 " 4097 * o=8|hello");
     rig_edge(rig, 8, "SYNCED");
     rig_edge(rig, 9, "SYNCED");
@@ -122,6 +126,7 @@ START_TEST(an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same)
     rig_expect_no(rig, "app 1 TEXT *");
     rig_edge(rig, 8,
              "ADOPT " CH("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=2 ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
     rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
     rig_expect(rig, "app 1 TEXT " S1 " *|first");
     rig_edge(rig, 8, "CLOSE " CH("1") " 3 1001\n");
@@ -138,6 +143,7 @@ START_TEST(older_carriers_that_died_with_the_broker_are_told_of_as_lost)
     rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
     rig_edge(rig, 9,
              "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
     rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
     s_wait(rig, 6);
     rig_expect(rig, "app 1 LOST " S1 " * edge-lost");
