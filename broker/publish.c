@@ -48,6 +48,15 @@ void command_unsub(struct request *request)
     (void)command_one(request);
 }
 
+/* What a cursor must reach to have nothing missed: a hole may hold something of every
+ * topic. */
+static uint64_t s_top(const struct core *core, const struct topic *topic)
+{
+    const struct sequence *sequence = &core->sequence;
+    uint64_t hole = sequence->holes ? sequence->hole[sequence->holes - 1].to : 0;
+    return hole > topic->position ? hole : topic->position;
+}
+
 /* What the edge is owed for this topic before anything else of it: 0, or -ENOBUFS. */
 static int s_settle(struct core *core, struct interest *interest)
 {
@@ -59,7 +68,7 @@ static int s_settle(struct core *core, struct interest *interest)
     edge_begin(edge, &header, interest->top_due ? "TOP" : "LOST");
     wire_add(&header, interest->topic->name);
     if (interest->top_due)
-        sequence_text(&core->sequence, interest->topic->position, from);
+        sequence_text(&core->sequence, s_top(core, interest->topic), from);
     wire_add(&header, from);
     if (!interest->top_due)
         wire_add(&header, to);

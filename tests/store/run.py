@@ -5,8 +5,9 @@
   --kills   how often (default 50)
   --seed    of the times between kills and of the clients that are dropped (default 1)
 
-Publishers with durable=1 repeat each publication until it is answered, others do not; subscribers are
-dropped now and then and resume by cursor.  In the end the judge of the property test
+Publishers with durable=1 repeat each publication until it is answered, others do not.  Subscribers, edges
+of their own and clients of two gateways over every carrier, are dropped now and then and resume by
+cursor.  In the end the judge of the property test
 says what they missed, and:
 
 - every publication with durable=1 reached everybody, once, in order;
@@ -30,13 +31,17 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "property"), str(HERE.parent)]
 from edge_reader import EdgeReader
 from load import Publisher
 from model import Message, Publications, judge
+from play import Reader
+
+from carriers import CARRIERS
 
 from support.harness import Broker, Deployment
 from support.waiting import scaled, wait_until
 
 DURABLE = ("store/1", "store/2")
 FLEETING = ("store/3",)
-READERS = 6  # two of each topic
+ROUTES = [("store", {"path": "/store/{number}", "topic": "store/{number}"})]
+READERS = 12  # two edges and two clients of each topic
 SETTLE_S = 60
 
 
@@ -49,8 +54,10 @@ class Siege:
         self.publications, self.lock = Publications(), threading.Lock()
         # All that is published is held, so that no gap is allowed where it is durable.
         self.deployment = Deployment(
-            edges=0,
+            edges=2,
             ipc=True,
+            routes=ROUTES,
+            settings={"orphan": "30s", "heartbeat": "100ms"},
             broker={
                 "data": "data",
                 "edge_lease": "1s",
@@ -59,8 +66,13 @@ class Siege:
                 "history_bytes": "64MiB",
             },
         )
+        self.carriers = sorted(CARRIERS)
         self.readers, self.publishers, self.wrong = [], [], []
         self.restart_s = []
+
+    def an_address(self, chance):
+        """Where a balancer sends a client."""
+        return chance.choice(self.deployment.edges).address
 
     def _next_numbers(self, topics):
         with self.lock:
@@ -68,12 +80,13 @@ class Siege:
 
     def run(self):
         """Sentences about what was wrong."""
-        with self.deployment:
+        with self.deployment as deployment:
             self._start_readers()
             self._start_publishers()
             for _ in range(self.kills):
                 time.sleep(self.random.uniform(0.1, 0.9))
                 self._kill_while_some_are_away()
+            deployment.wait_joined(20)
             time.sleep(scaled(0.5))
             self._stop(self.publishers)
             self._settle()
@@ -86,12 +99,19 @@ class Siege:
     def _start_readers(self):
         for number in range(READERS):
             topic = (DURABLE + FLEETING)[number % 3]
-            self.readers.append(self._reader(f"reader{number}", topic))
+            make = self._edge if number % 2 else self._client
+            self.readers.append(make(f"reader{number}", topic))
         wait_until(lambda: all(r.subscriber.first for r in self.readers), 20, "all readers are ready")
 
-    def _reader(self, name, topic, cursor=None):
+    def _edge(self, name, topic, cursor=None):
         edges = self.deployment.endpoint("edges")
         reader = EdgeReader(edges, name, topic, self._next_numbers, cursor)
+        reader.start()
+        return reader
+
+    def _client(self, name, topic, cursor=None):
+        reader = Reader(self, name, "/" + topic, (topic,))
+        reader.topic, reader.cursor = topic, cursor
         reader.start()
         return reader
 
@@ -104,7 +124,9 @@ class Siege:
 
     def _kill_while_some_are_away(self):
         """Those must be told what they cannot know to be missing."""
-        away = [self.random.choice(self.readers), self.random.choice(self._of(FLEETING))]
+        self.random.choice(self.readers).drop()
+        edges = [reader for reader in self.readers if isinstance(reader, EdgeReader)]
+        away = [self.random.choice(edges), self.random.choice(self._of(FLEETING, edges))]
         for reader in away:
             reader.leave()
         time.sleep(self.random.uniform(0.0, 0.1))
@@ -112,8 +134,8 @@ class Siege:
         for reader in away:
             reader.come()
 
-    def _of(self, topics):
-        return [reader for reader in self.readers if reader.topic in topics]
+    def _of(self, topics, readers=None):
+        return [reader for reader in readers or self.readers if reader.topic in topics]
 
     def _kill(self):
         old = self.deployment.broker
@@ -128,6 +150,8 @@ class Siege:
         for thread in threads:
             thread.done = True
         for thread in threads:
+            if isinstance(thread, Reader):
+                thread.drop()
             thread.join(scaled(20))
             if thread.is_alive() or thread.error:
                 self.wrong.append(f"{thread.name}: {thread.error or 'does not end'!r}")
@@ -155,10 +179,11 @@ class Siege:
         for topic in DURABLE:
             known = self._of([topic])[0]
             first = next(i for i in known.subscriber.items if isinstance(i, Message))
-            late = self._reader(f"late-{topic[-1]}", topic, first.cursor)
-            late.subscriber.first = {topic: first.number + 1}
-            self.readers.append(late)
-            wait_until(lambda: late.has(topic, self._last(topic)), SETTLE_S, "all of it again")
+            for make in (self._edge, self._client):
+                late = make(f"late-{make.__name__}-{topic[-1]}".replace("_", ""), topic, first.cursor)
+                late.subscriber.first = {topic: first.number + 1}
+                self.readers.append(late)
+                wait_until(lambda: late.has(topic, self._last(topic)), SETTLE_S, "all of it again")
 
     def _judge(self):
         self.wrong += judge(self.publications, [reader.subscriber for reader in self.readers])

@@ -54,9 +54,9 @@ class Edge:
         return record
 
     def want(self, topic):
-        """Publications of the topic from here on."""
+        """Publications of the topic from here on; the position in TOP."""
         self.say(f"TSUB {topic}")
-        self.expect("TOP")
+        return self.expect("TOP")[0][3]
 
     def replay(self, topic, cursor):
         """What a channel with this cursor has missed: [(position, payload)], [gap words]."""
@@ -141,7 +141,7 @@ def after_a_kill_positions_go_on_and_the_hole_is_announced():
         first = publish(app, "kept", "first", durable=1)
         again(own, signal.SIGKILL)
         app, edge = own.sender(), Edge(own)
-        edge.want("kept")
+        assert g_of(edge.want("kept")) == BLOCK, "who is not beyond the hole has to ask"
         after = publish(app, "kept", "after", durable=1)
         assert g_of(after) > BLOCK, "the block that was leased is not used again"
         assert after.split(":")[0] == first.split(":")[0], "the epoch lives on"

@@ -372,7 +372,7 @@ START_TEST(a_start_with_a_store_goes_on_where_it_was)
     s_said("trim a 19|");
     rig_join_edge(s_rig, 1);
     rig_edge(s_rig, 8, "TSUB a");
-    rig_expect(s_rig, "edge 8 TOP 1 a " EE ":20");
+    rig_expect(s_rig, "edge 8 TOP 1 a " EE ":49");
     rig_edge(s_rig, 8, "HGET " CH("1") " " EE ":15 9\na\n");
     rig_turn(s_rig);
     rig_expect(s_rig, "edge 8 GAP * " EE ":15 " EE ":19 history topic=a");
