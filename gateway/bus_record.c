@@ -216,12 +216,31 @@ static void s_count_topic(struct bus *self, struct wire_text token, unsigned wor
         bus_topics_add(self->topics, topic, (size_t)size, worker);
 }
 
+/* The lines of a BIND are subscriptions: from here on this edge gets their topics. */
+static void s_count_topics(struct bus *self, const struct wire_record *record,
+                           unsigned worker)
+{
+    const char *at = (const char *)record->payload;
+    const char *end = at + record->payload_size;
+    while (at && at < end) {
+        const char *line_end = memchr(at, '\n', (size_t)(end - at));
+        size_t size = (size_t)((line_end ? line_end : end) - at);
+        const char *space = memchr(at, ' ', size);
+        size_t topic = space ? (size_t)(space - at) : size;
+        struct wire_text token = {at, topic};
+        s_count_topic(self, token, worker);
+        at += size + 1;
+    }
+}
+
 static void s_for_channel(struct bus *self, const struct wire_record *record, uint64_t c,
                           const void *data, size_t size)
 {
     struct s_target target = s_target(self, record->token[2]);
-    bool is_ours =
-        wire_is(record->token[0], "RESEND") || wire_is(record->token[0], "BOUND");
+    bool is_bind = wire_is(record->token[0], "BIND");
+    bool is_ours = is_bind || wire_is(record->token[0], "RESEND") ||
+                   wire_is(record->token[0], "BOUND") ||
+                   wire_is(record->token[0], "DROP");
     if (!s_book(self, record, 3, c, 1))
         return;
     if (target.worker < 0) {
@@ -234,6 +253,8 @@ static void s_for_channel(struct bus *self, const struct wire_record *record, ui
     }
     if (wire_is(record->token[0], "SUB") && record->count > 3)
         s_count_topic(self, record->token[3], (unsigned)target.worker);
+    if (is_bind)
+        s_count_topics(self, record, (unsigned)target.worker);
     s_give_bits(self, UINT64_C(1) << target.worker, data, size);
 }
 
@@ -316,7 +337,7 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         s_for_set(self, record, c, data, size);
     else if (wire_is(verb, "REPLY") && record->count > 3)
         bus_asks_reply(self->asks, record->token[2], record->token[3], s_payload(record));
-    else if (wire_is(verb, "ACK"))
+    else if (wire_is(verb, "ACK") || wire_is(verb, "FORGET") || wire_is(verb, "UP"))
         s_give_bits(self, s_all(self), data, size);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
         s_publish(self, record, data, size);

@@ -139,6 +139,7 @@ void channel_destroy(struct channel **self_p)
     table_remove(&self->host->channels, &self->by_id);
     free(self->adopt);
     free(self->bound);
+    free(self->session);
     free(self->label);
     free(self);
     *self_p = NULL;
@@ -167,6 +168,8 @@ void channel_acked(struct channel *self, uint64_t seq)
         self->open_is_acked = true; // another worker would have to be asked
         return;
     }
+    if (self->session && self->carried)
+        self->carrier->acked(self, seq);
     struct event_queue_freed freed = event_queue_ack(&self->events, seq);
     channel_count(self, -(ssize_t)freed.events, -(ssize_t)freed.bytes);
     if (freed.closed)
@@ -197,7 +200,9 @@ void channel_ended(struct channel *self, const struct channel_end *end)
     if (end->code != 0)
         size += snprintf(head + size, sizeof head - (size_t)size, " code=%d", end->code);
     if (end->is_unclean)
-        snprintf(head + size, sizeof head - (size_t)size, " clean=0");
+        size += snprintf(head + size, sizeof head - (size_t)size, " clean=0");
+    if (end->ends_session)
+        snprintf(head + size, sizeof head - (size_t)size, " end=1");
     struct iovec reason = {.iov_base = (void *)end->reason, .iov_len = end->reason_size};
     if (self->service) {
         channel_event(self, EVENT_CLOSE, head, &reason, end->reason_size > 0 ? 1 : 0);

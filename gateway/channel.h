@@ -13,11 +13,13 @@
 
 #include "common/blob.h"
 #include "common/table.h"
+#include "gateway/attachment.h"
 #include "gateway/event_queue.h"
 #include "gateway/loop.h"
 #include "gateway/message.h"
 #include "gateway/out_queue.h"
 #include "gateway/receipts.h"
+#include "gateway/session_drop.h"
 #include "gateway/settings.h"
 
 #include <stdatomic.h>
@@ -91,6 +93,11 @@ struct carrier {
     bool (*is_adoptable)(const struct channel *channel);
     /* Free the carrier's object without a word, when the process ends; may be NULL. */
     void (*discard)(struct channel *channel);
+    /* Of a session's carrier: the broker has bound it; has given it up; a worker has
+     * processed its events up to seq, which are still in the queue. */
+    void (*bound)(struct channel *channel);
+    void (*dropped)(struct channel *channel, enum session_drop reason);
+    void (*acked)(struct channel *channel, uint64_t seq);
 };
 
 struct channel_host;
@@ -117,6 +124,7 @@ struct channel {
     uint64_t queued_total, written_total; // bytes since the channel began
     struct follower *follower;            // the hub's; NULL without subscriptions
     struct presence_mark *present_in;     // topics, worker_presence.c
+    struct attachment *session;           // that it carries a client to, or NULL
     char *adopt;                          // JSON for ADOPT
     char *bound;                          // name of the worker that has it, or NULL
     char *label; // that the application gave it, as a token, or NULL
@@ -148,6 +156,7 @@ struct channel_host {
     atomic_size_t *out_total; // bytes queued in the whole process
     uint8_t *scratch;         // SCRATCH_SIZE bytes for one read
     uint64_t next_id;
+    size_t posting; // bytes of messages to sessions that have not come whole yet
     unsigned index, workers;
     bool draining;
     void *context;
@@ -159,6 +168,9 @@ struct channel_host {
     void (*unsubscribe_all)(struct channel_host *self, struct channel *channel);
     /* The queue of a channel that awaits it is below half of its cap. */
     void (*drained)(struct channel_host *self, struct channel *channel);
+    /* A session's client has everything up to a position. */
+    void (*seen)(struct channel_host *self, const struct channel *channel,
+                 const char *position);
     /* The application has chosen this subprotocol: ADOPT has to tell it. */
     void (*chose)(struct channel_host *self, struct channel *channel,
                   const char *protocol);
@@ -224,6 +236,7 @@ struct channel_end {
     const char *cause; // 4.5
     int code;          // what the gateway put on the wire, 0: nothing
     bool is_unclean;
+    bool ends_session; // not only this carrier
     const void *reason;
     size_t reason_size;
 };

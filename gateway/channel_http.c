@@ -1,6 +1,7 @@
 #include "gateway/channel_http.h"
 
 #include "common/mem.h"
+#include "gateway/channel_http_session.h"
 #include "gateway/channel_ws.h"
 #include "gateway/ws_handshake.h"
 #include "gateway/ws_message.h"
@@ -14,7 +15,10 @@
 void channel_http_end(struct http_carried *self, int status, const char *cause, int code)
 {
     struct channel *channel = self->channel;
-    struct channel_end end = {.status = status, .cause = cause, .code = code};
+    struct channel_end end = {.status = status,
+                              .cause = cause,
+                              .code = code,
+                              .ends_session = self->ends_session};
     timer_stop(&self->host->loop->timers, &self->timer);
     self->channel = NULL;
     self->stage = HTTP_DONE;
@@ -59,7 +63,7 @@ static enum message_form s_form(const struct http_carried *self)
     return self->is_http10 ? MESSAGE_RAW : MESSAGE_CHUNK;
 }
 
-static void s_finish_stream(struct http_carried *self)
+void channel_http_finish_stream(struct http_carried *self)
 {
     channel_backlog_move(self->channel);
     channel_set_state(self->channel, CHANNEL_CLOSING);
@@ -92,7 +96,7 @@ const char *channel_http_queue(struct http_carried *self, struct message *messag
     }
     channel_owe(channel, options);
     if (options->close)
-        s_finish_stream(self);
+        channel_http_finish_stream(self);
     return NULL;
 }
 
@@ -230,12 +234,12 @@ static const char *s_close(struct channel *channel, int status, const void *reas
                            size_t size)
 {
     struct http_carried *self = channel->carried;
-    (void)reason;
-    (void)size;
     if (!self || !channel_is_open(channel))
         return NULL; // closing twice has no effect
     if (s_is_upgrading(self))
         return s_close_early(self, status);
+    if (channel->session)
+        return channel_http_session_close(self, status, reason, size);
     bool refuses = self->is_websocket && status == 1011;
     if (status != 0 && !refuses && (status < 200 || status > 599))
         return "value";
@@ -244,7 +248,7 @@ static const char *s_close(struct channel *channel, int status, const void *reas
     else if (status >= 500)
         s_cut(self, status == 500 ? "app-error" : "server");
     else if (self->stage == HTTP_STREAM || self->stage == HTTP_SIZED)
-        s_finish_stream(self);
+        channel_http_finish_stream(self);
     return NULL;
 }
 
@@ -255,7 +259,7 @@ static void s_end(struct channel *channel, const char *cause)
         return;
     bool held = self->stage == HTTP_READING || self->stage == HTTP_HELD;
     if (!held && strcmp(cause, "drain") == 0 && self->stage == HTTP_STREAM) {
-        s_finish_stream(self);
+        channel_http_finish_stream(self);
         self->channel->drained = true;
     } else if (!held) {
         s_cut(self, cause);
@@ -416,7 +420,9 @@ void channel_http_on_done(void *request, bool clean)
     if (self->receipt)
         self->host->answer(self->host, self->receipt, clean ? NULL : "gone");
     channel_http_on_gone(self, HTTP_GONE_CLIENT);
+    self->host->posting -= self->posting;
     bytes_clear(&self->body);
+    free(self->session);
     free(self);
 }
 
@@ -439,6 +445,10 @@ static void s_hold(struct http_carried *self, int64_t since_ms)
     int64_t open_ms = s_timeout(self->route->open_timeout_ms, settings->open_timeout_ms);
     int64_t answer_ms =
         s_timeout(self->route->answer_timeout_ms, settings->answer_timeout_ms);
+    if (self->channel->session) {
+        channel_http_session_hold(self, open_ms, answer_ms);
+        return;
+    }
     bool decides = self->is_websocket && self->channel->needs_accept;
     bool opening = self->is_topic || decides || !s_has_worker(self);
     if (self->is_websocket && !decides && !self->is_topic && s_has_worker(self)) {
@@ -486,6 +496,8 @@ void channel_http_on_due(struct timer *timer, int64_t now_ms)
         s_comment(self);
     else if (self->stage != HTTP_HELD)
         return;
+    else if (self->channel->session)
+        channel_http_session_on_due(self);
     else if (self->is_topic && self->has_begun)
         channel_http_answer_poll(self);
     else if (self->is_topic)
@@ -512,4 +524,7 @@ const struct carrier channel_http = {
     .flow = s_flow,
     .end = s_end,
     .is_adoptable = s_is_adoptable,
+    .bound = channel_http_bound,
+    .dropped = channel_http_dropped,
+    .acked = channel_http_acked,
 };

@@ -29,17 +29,22 @@ struct http_carried {
     struct admission *admission;
     struct channel *channel; // NULL before OPEN and after CLOSE
     const struct route *route;
+    struct attachment *session; // until the channel has it
     struct timer timer;
     struct transport transport; // of a stream whose head has gone out; fd -1 before
     struct bytes body;          // of the request, not yet in an event
+    size_t posting;             // bytes of `body` that the host counts
     uint64_t length_left; // of a sized answer: bytes still to be sent by the application
     uint64_t receipt;     // command to answer when a complete answer has left
     int64_t began_ms;
     int end_code;   // status of the answer
     int close_code; // WebSocket: close with it once the 101 has left; 0: no
     uint8_t stage;
-    bool follows;    // the body comes in BODY records
-    bool last_waits; // its last part is here, and the window is full
+    bool follows;      // the body comes in BODY records
+    bool last_waits;   // its last part is here, and the window is full
+    bool ends_session; // the client has ended it
+    bool has_cursors;  // it is told cursors and gaps: of a topic route, or a session
+    bool was_due;      // a poll of a session: its wait is over
     bool is_websocket, is_topic, is_sse, cursors, is_http10, is_head;
     bool wants_stream; // topic route with ?carrier=stream
     bool wants_json;   // ... and ?format=json
@@ -75,6 +80,12 @@ void channel_http_subscribed(struct channel *channel, const char *cursor);
 bool channel_http_missed(struct channel *channel, const struct gap *gap);
 void channel_http_reached(struct channel *channel, const char *cursor);
 /* A long poll that has something to answer with, and what it missed is complete. */
+/* One object: a line, or an event; `event` is its name where the client wants no JSON. */
+void channel_http_queue_json(struct http_carried *self, const struct bytes *json,
+                             const char *id, const char *event);
+/* A long poll that begins behind this cursor. */
+void channel_http_begin_poll(struct http_carried *self, const char *cursor,
+                             int64_t wait_ms);
 bool channel_http_polls(const struct http_carried *self);
 /* What a long poll has gathered, be it nothing. */
 void channel_http_answer_poll(struct http_carried *self);
@@ -102,3 +113,5 @@ const char *channel_http_first(struct http_carried *self, struct message *messag
 void channel_http_begin_stream(struct http_carried *self, int status,
                                struct http_head *head);
 void channel_http_overflow(struct http_carried *self);
+/* The stream ends when all that is queued has left. */
+void channel_http_finish_stream(struct http_carried *self);

@@ -15,11 +15,13 @@ enum { WAIT_DEFAULT_S = 25, WAIT_MAX_S = 60, JSON_ROOM = 4096, SSE_ROOM = 8192 }
 
 static void s_answer_json(struct http_carried *self, struct bytes *json)
 {
-    static const struct http_field fields[] = {
+    const struct attachment *session = self->channel->session;
+    const struct http_field fields[] = {
         {.name = "Content-Type", .value = "application/json"},
         {.name = "Cache-Control", .value = "no-store"},
+        {.name = "Ringway-Session", .value = session ? session->request.token : NULL},
     };
-    struct http_reply reply = {.status = 200, .fields = fields, .count = 2};
+    struct http_reply reply = {.status = 200, .fields = fields, .count = session ? 3 : 2};
     struct blob *blob = blob_new(json->data, json->size);
     http_answer(self->exchange, &reply, blob, 0, -1);
     blob_unref(&blob);
@@ -36,8 +38,13 @@ void channel_http_answer_poll(struct http_carried *self)
 {
     struct bytes json;
     bytes_init(&json, SIZE_MAX);
-    int result =
-        bytes_printf(&json, "{\"cursor\":\"%s\",\"messages\":[", self->poll_cursor);
+    const struct attachment *session = self->channel->session;
+    int result = bytes_append(&json, "{", 1);
+    if (result >= 0 && session)
+        result = attachment_members_json(session, &json);
+    if (result >= 0)
+        result =
+            bytes_printf(&json, "\"cursor\":\"%s\",\"messages\":[", self->poll_cursor);
     if (result >= 0 && self->body.size > 0)
         result = bytes_append(&json, self->body.data, self->body.size);
     if (result >= 0)
@@ -87,13 +94,21 @@ static int64_t s_wait_ms(const struct http_carried *self)
     return (wait_s < 0 ? 0 : wait_s > WAIT_MAX_S ? WAIT_MAX_S : wait_s) * INT64_C(1000);
 }
 
-static void s_begin_poll(struct http_carried *self, const char *cursor)
+void channel_http_begin_poll(struct http_carried *self, const char *cursor,
+                             int64_t wait_ms)
 {
     bytes_clear(&self->body);
     bytes_init(&self->body, SIZE_MAX); // bounded by s_gather
     s_set_cursor(self, cursor);
+    self->has_begun = true;
+    timer_stop(&self->host->loop->timers, &self->timer);
     timer_start(&self->host->loop->timers, &self->timer,
-                self->host->loop->now_ms + s_wait_ms(self));
+                self->host->loop->now_ms + wait_ms);
+}
+
+static void s_begin_poll(struct http_carried *self, const char *cursor)
+{
+    channel_http_begin_poll(self, cursor, s_wait_ms(self));
     http_forget_head(self->exchange);
 }
 
@@ -110,9 +125,8 @@ static void s_queue_bytes(struct http_carried *self, struct bytes *bytes, int re
     bytes_clear(bytes);
 }
 
-/* One object: a line, or an event; `event` is its name where the client wants no JSON. */
-static void s_queue_json(struct http_carried *self, const struct bytes *json,
-                         const char *id, const char *event)
+void channel_http_queue_json(struct http_carried *self, const struct bytes *json,
+                             const char *id, const char *event)
 {
     struct bytes out;
     bytes_init(&out, SSE_ROOM);
@@ -139,7 +153,7 @@ static void s_queue_start(struct http_carried *self, const char *cursor)
         return;
     }
     if (topic_message_ready_json(&bytes, cursor) >= 0)
-        s_queue_json(self, &bytes, cursor, NULL);
+        channel_http_queue_json(self, &bytes, cursor, NULL);
     bytes_clear(&bytes);
 }
 
@@ -208,7 +222,7 @@ static void s_tell_gap(struct http_carried *self, const struct gap *gap,
             s_set_cursor(self, gap->cursor);
         s_gather(self, json->data, json->size);
     } else if (self->stage == HTTP_STREAM) {
-        s_queue_json(self, json, gap->cursor, "gap");
+        channel_http_queue_json(self, json, gap->cursor, "gap");
     }
 }
 
@@ -217,8 +231,8 @@ bool channel_http_missed(struct channel *channel, const struct gap *gap)
     struct http_carried *self = channel->carried;
     if (!self || !channel_is_open(channel))
         return true; // nothing more is told
-    bool polls = self->is_topic && self->stage == HTTP_HELD && !self->is_websocket;
-    bool streams = self->is_topic && self->stage == HTTP_STREAM &&
+    bool polls = self->has_cursors && self->stage == HTTP_HELD && !self->is_websocket;
+    bool streams = self->has_cursors && self->stage == HTTP_STREAM &&
                    (self->is_sse || self->wants_json);
     if (!polls && !streams && !(s_is_upgrading(self) && self->cursors))
         return false;
@@ -235,7 +249,7 @@ bool channel_http_missed(struct channel *channel, const struct gap *gap)
 void channel_http_reached(struct channel *channel, const char *cursor)
 {
     struct http_carried *self = channel->carried;
-    if (!self || !self->is_topic || self->stage != HTTP_HELD || self->is_websocket)
+    if (!self || !self->has_cursors || self->stage != HTTP_HELD || self->is_websocket)
         return;
     s_set_cursor(self, cursor);
     self->caught_up = true;
@@ -245,7 +259,7 @@ void channel_http_reached(struct channel *channel, const char *cursor)
 
 static enum message_form s_form(const struct http_carried *self)
 {
-    if (!self->is_topic) {
+    if (!self->has_cursors) {
         if (self->is_sse)
             return self->is_http10 ? MESSAGE_SSE : MESSAGE_SSE_CHUNK;
         return self->is_http10 ? MESSAGE_RAW : MESSAGE_CHUNK;
@@ -262,7 +276,7 @@ static enum message_form s_form(const struct http_carried *self)
 static const char *s_publish_held(struct http_carried *self, struct message *message)
 {
     static const struct send_options answer = {.close = 1, .length = -1};
-    if (!self->is_topic)
+    if (!self->has_cursors)
         return self->is_websocket ? "undecided"
                                   : channel_http_first(self, message, &answer);
     struct blob *json = message_form(message, MESSAGE_TOPIC_JSON);

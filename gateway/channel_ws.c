@@ -231,7 +231,10 @@ static const char *s_publish(struct channel *channel, struct message *message)
     if (form == MESSAGE_WS && !message->is_binary && !message_is_text(message))
         return "utf8";
     const char *error = channel_publish(channel, message, form);
-    return error ? s_close_for_overflow(channel) : NULL;
+    if (error)
+        return s_close_for_overflow(channel);
+    channel_ws_sent(self);
+    return NULL;
 }
 
 static void s_queue_json(struct channel *channel, struct bytes *json, int result)
@@ -327,6 +330,9 @@ const struct carrier channel_ws = {
     .flush = s_flush,
     .flow = s_flow,
     .end = s_end,
+    .bound = channel_ws_bound,
+    .dropped = channel_ws_dropped,
+    .acked = channel_ws_acked,
 };
 
 /* Frames that came behind the handshake. */
@@ -378,6 +384,7 @@ void channel_ws_start(struct channel *channel, const struct channel_ws_start *st
     }
     if (channel_awaits_client(channel)) // of sends that came before the 101 had left
         channel_ws_ping(self);
+    channel_ws_sent(self); // of what a session has in the queue already
     if (channel->out.bytes > 0)
         channel_mark_dirty(channel);
     s_take_extra(self, &start->extra);

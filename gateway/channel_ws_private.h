@@ -25,13 +25,16 @@ struct ws_carried {
     struct ws_message *reader;
     struct bytes unread; // came, but the window is full
     int64_t heard_ms;
+    int64_t seen_ms;                   // when what the client has may be asked for again
     uint64_t pinged;                   // mark that a ping under way carries, 0: none
     uint32_t acked_bytes, ahead_bytes; // of the connection, when the pong was last due
     uint32_t events;                   // what the loop watches for
     uint8_t stage;
     bool cursors, awaits_pong, paused;
     bool wrote_all; // nothing is queued
-    int end_code;   // of the CLOSE event, once the closing handshake is over
+    bool
+        is_unseen; // a session's client is to confirm what was queued since the last ping
+    int end_code;  // of the CLOSE event, once the closing handshake is over
     const char *cause;
 };
 
@@ -46,6 +49,22 @@ void channel_ws_send_close(struct ws_carried *self, int code, const void *reason
 /* Both sides have said Close, or the client broke a rule: what the kernel does not take
  * now is dropped with the channel. */
 void channel_ws_conclude(struct ws_carried *self, const struct channel_end *end);
+
+/* channel_ws_session.c: the carrier's part of a session. */
+void channel_ws_bound(struct channel *channel);
+void channel_ws_dropped(struct channel *channel, enum session_drop reason);
+void channel_ws_acked(struct channel *channel, uint64_t seq);
+/* The option that numbers the next message, with a space before it, or "". */
+void channel_ws_number(struct channel *channel, char *out, size_t room);
+/* Something was queued that the client is to confirm, so that the broker can let go of
+ * it: a ping is due within a second. */
+void channel_ws_sent(struct ws_carried *self);
+/* The ping that is being queued carries how far the client has come by then. */
+void channel_ws_pings(struct ws_carried *self);
+/* That ping was answered. */
+void channel_ws_seen(struct ws_carried *self);
+/* Is such a ping due? */
+bool channel_ws_must_ping(const struct ws_carried *self, int64_t now_ms);
 
 /* channel_ws_read.c */
 void channel_ws_on_ready(struct loop_watch *watch, uint32_t events);

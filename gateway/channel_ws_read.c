@@ -9,8 +9,9 @@
 #include <sys/epoll.h>
 
 enum {
-    READS_MAX = 8,  // of one connection in one turn
-    MARK_SIZE = 8,  // bytes of a ping that asks for a receipt
+    READS_MAX = 8, // of one connection in one turn
+    MARK_SIZE = 8, // bytes of a ping that asks for a receipt
+    NUMBER_ROOM = 32,
     PING_SIZE = 16, // at least what a ping of ours takes on the wire
 };
 
@@ -51,8 +52,10 @@ static void s_on_data(struct ws_carried *self, const struct ws_event *event)
     if (self->stage != WS_OPEN)
         return; // the application has closed: it gets no more messages
     struct iovec payload = {.iov_base = (void *)event->data, .iov_len = event->size};
+    char number[NUMBER_ROOM];
+    channel_ws_number(self->channel, number, sizeof number);
     channel_event(self->channel, event->kind == WS_EVENT_TEXT ? EVENT_TEXT : EVENT_BIN,
-                  "", &payload, 1);
+                  number, &payload, 1);
 }
 
 static void s_on_ping(struct ws_carried *self, const struct ws_event *event)
@@ -70,7 +73,8 @@ void channel_ws_ping(struct ws_carried *self)
     struct channel *channel = self->channel;
     uint8_t payload[MARK_SIZE];
     size_t size = 0;
-    if (channel_awaits_client(channel)) {
+    if (channel_awaits_client(channel) || channel->session) {
+        channel_ws_pings(self);
         self->pinged = channel->queued_total;
         for (; size < sizeof payload; size++)
             payload[size] = (uint8_t)(self->pinged >> (8 * size));
@@ -93,6 +97,8 @@ static void s_on_pong(struct ws_carried *self, const struct ws_event *event)
     if (mark < self->pinged)
         return;
     self->pinged = 0;
+    if (self->channel->session)
+        channel_ws_seen(self);
     if (self->stage == WS_OPEN && channel_awaits_client(self->channel))
         channel_ws_ping(self);
 }
@@ -229,6 +235,16 @@ static void s_keep_alive(struct ws_carried *self)
     s_await_pong(self);
 }
 
+/* Of a session; nobody's life depends on it, unless a keep-alive ping is due too. */
+static void s_ask_what_is_seen(struct ws_carried *self, int64_t quiet_until)
+{
+    int64_t now_ms = self->loop->now_ms;
+    channel_ws_ping(self);
+    timer_start(&self->loop->timers, &self->timer,
+                quiet_until > now_ms ? quiet_until
+                                     : now_ms + self->host->settings->ping_timeout_ms);
+}
+
 void channel_ws_on_due(struct timer *timer, int64_t now_ms)
 {
     struct ws_carried *self =
@@ -239,6 +255,8 @@ void channel_ws_on_due(struct timer *timer, int64_t now_ms)
         channel_ws_lost(self);
     else if (self->paused) // pongs lie unread: TCP_USER_TIMEOUT judges
         timer_start(&self->loop->timers, timer, now_ms + settings->ping_interval_ms);
+    else if (channel_ws_must_ping(self, now_ms))
+        s_ask_what_is_seen(self, quiet_until);
     else if (now_ms < quiet_until)
         timer_start(&self->loop->timers, timer, quiet_until);
     else if (!self->awaits_pong)

@@ -24,7 +24,8 @@ enum follower_state { FOLLOWER_WAITING, FOLLOWER_ASKED, FOLLOWER_BEHIND, FOLLOWE
 
 struct follower {
     struct channel *channel;
-    struct subscription *subscriptions; // the hub's
+    struct subscription *subscriptions;            // the hub's
+    struct follower *next_session, **session_link; // of the hub's list of carriers
     struct cursor cursor; // the last that was delivered; no position: not begun
     struct cursor before; // the one before it
     uint32_t asked;       // number of the newest HGET
@@ -36,6 +37,7 @@ struct follower {
     bool has_begun;       // ... and was told the first
     bool stays;           // without subscriptions too, as long as its channel
     enum slow_policy slow : 8;
+    bool is_session; // the carrier of one
 };
 
 /* A publication that is delivered now: is it for this one?  Moves the cursor. */

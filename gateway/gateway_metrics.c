@@ -88,8 +88,36 @@ static struct metric s_out_bytes =
 static struct metric s_joined =
     GAUGE("ringway_bus_joined", NULL, "1 while the broker knows this gateway.");
 
+#define ATTACHED(carrier)                                                                \
+    COUNTER("ringway_session_attaches_total", "carrier=\"" carrier "\"",                 \
+            "Carriers that a session was bound to.")
+static struct metric s_attached[] = {
+    [SESSION_WS] = ATTACHED("ws"),
+    [SESSION_SSE] = ATTACHED("sse"),
+    [SESSION_STREAM] = ATTACHED("stream"),
+    [SESSION_POLL] = ATTACHED("poll"),
+};
+#define DROPPED(reason)                                                                  \
+    COUNTER("ringway_session_drops_total", "reason=\"" reason "\"",                      \
+            "Carriers and messages of sessions that the broker refused, or superseded.")
+static struct metric s_session_drops[] = {
+    [SESSION_DROP_SUPERSEDED] = DROPPED("superseded"),
+    [SESSION_DROP_UNKNOWN] = DROPPED("unknown"),
+    [SESSION_DROP_ENDED] = DROPPED("ended"),
+    [SESSION_DROP_IDENTITY] = DROPPED("identity"),
+    [SESSION_DROP_FULL] = DROPPED("full"),
+};
+
+static void s_register(struct metric *metrics, size_t count)
+{
+    for (size_t at = 0; at < count; at++)
+        metric_register(&metrics[at]);
+}
+
 void gateway_metrics_register(void)
 {
+    s_register(s_attached, sizeof s_attached / sizeof *s_attached);
+    s_register(s_session_drops, sizeof s_session_drops / sizeof *s_session_drops);
     struct metric *plain[] = {&s_events,          &s_event_bytes, &s_delivered,
                               &s_delivered_bytes, &s_writes,      &s_commands,
                               &s_queue_full,      &s_rejected,    &s_connections,
@@ -159,4 +187,15 @@ void gateway_metrics_gauges(size_t connections, size_t out_bytes, bool joined)
     metric_set(&s_connections, (int64_t)connections);
     metric_set(&s_out_bytes, (int64_t)out_bytes);
     metric_set(&s_joined, joined);
+}
+
+void gateway_metrics_attached(enum session_carrier carrier)
+{
+    if (carrier < SESSION_POST)
+        metric_add(&s_attached[carrier], 1);
+}
+
+void gateway_metrics_session_dropped(enum session_drop reason)
+{
+    metric_add(&s_session_drops[reason], 1);
 }

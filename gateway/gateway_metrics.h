@@ -2,6 +2,8 @@
  * docs/metrics.md. */
 #pragma once
 
+#include "gateway/session_drop.h"
+#include "gateway/session_request.h"
 #include "gateway/slow_policy.h"
 
 #include <stdbool.h>
@@ -17,6 +19,9 @@ void gateway_metrics_command(void);
 void gateway_metrics_queue_full(void);
 /* publications that a policy for slow clients dropped. */
 void gateway_metrics_dropped(enum slow_policy policy, size_t count);
+/* A carrier of a session was bound, or refused by the broker. */
+void gateway_metrics_attached(enum session_carrier carrier);
+void gateway_metrics_session_dropped(enum session_drop reason);
 void gateway_metrics_rejected(void); // a connection over the limits
 /* Gauges, set before a page is made. */
 void gateway_metrics_gauges(size_t connections, size_t out_bytes, bool joined);

@@ -89,7 +89,7 @@ void http_refuse(struct http_exchange *self, int status, const char *why, bool c
     };
     struct http_reply reply = {
         .status = status, .fields = fields, .count = 2, .close = close};
-    if (status == 503)
+    if (status == 503 || status == 429)
         fields[reply.count++] = (struct http_field){.name = "Retry-After", .value = "1"};
     if (status == 426) { // RFC 9110 section 15.5.22, RFC 6455 section 4.4
         fields[reply.count++] =

@@ -97,6 +97,8 @@ static void s_free_follower(struct hub *self, struct follower *follower)
 {
     follower->channel->follower = NULL;
     follower->channel->awaits_drain = false;
+    if (follower->is_session)
+        hub_unlink_session(follower);
     if (self->current == follower)
         self->current = NULL;
     free(follower);
@@ -269,4 +271,6 @@ void hub_linked(struct hub *self, bool forgot)
                 hub_ask(self, follower);
         }
     }
+    if (forgot)
+        hub_hold_sessions(self);
 }

@@ -76,3 +76,20 @@ void hub_gap(struct hub *self, struct channel *channel, uint64_t asked,
              const struct gap *gap, const struct cursor *to);
 void hub_live(struct hub *self, struct channel *channel, uint64_t asked,
               const struct cursor *position, bool more);
+
+/* ... and it has heard by now of every channel: carriers of sessions ask from here on. */
+void hub_announced(struct hub *self);
+
+/* The carrier of a session, whose subscriptions the broker knows, goes on behind `from`;
+ * is_live: from here on the pipe has everything for it.  hub_subscribe may follow for the
+ * subscriptions that the session has, without `since`; then hub_begin. */
+void hub_attach(struct hub *self, struct channel *channel, const struct cursor *from,
+                bool is_live);
+void hub_begin(struct hub *self, struct channel *channel);
+/* What the application sent to the session. */
+void hub_send(struct hub *self, struct channel *channel, struct message *message,
+              const struct cursor *position);
+/* The broker had no room for one of these: it has to be asked for. */
+void hub_pause(struct hub *self, struct channel *channel);
+/* How far the client of a channel with a follower has come. */
+bool hub_cursor(const struct channel *channel, char out[CURSOR_ROOM]);

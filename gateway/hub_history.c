@@ -74,8 +74,8 @@ static void s_post_ask(struct hub *self, struct follower *follower)
     char id[CHANNEL_ID_ROOM], cursor[CURSOR_ROOM];
     int result = 0;
     bytes_init(&lines, WIRE_PAYLOAD_MAX);
-    for (const struct subscription *at = follower->subscriptions; at && result >= 0;
-         at = at->next_of_follower)
+    const struct subscription *at = follower->is_session ? NULL : follower->subscriptions;
+    for (; at && result >= 0; at = at->next_of_follower)
         result = s_add_line(&lines, at);
     channel_id_text(follower->channel, id);
     cursor_write(&follower->cursor, cursor);
@@ -123,7 +123,7 @@ static bool s_is_up_to_date(const struct hub *self, const struct follower *follo
 void hub_ready(struct hub *self, struct follower *follower)
 {
     bool is_new = follower->cursor.digits == 0;
-    if (!is_new && !s_is_up_to_date(self, follower)) {
+    if (!is_new && (follower->is_session || !s_is_up_to_date(self, follower))) {
         hub_ask(self, follower);
         return;
     }
@@ -274,4 +274,5 @@ void hub_lost_all(struct hub *self)
 {
     for (struct table_entry *at = self->topics.first; at; at = table_after(at))
         s_lose(self, table_item(at, struct hub_topic, by_name), true);
+    hub_ask_sessions(self, true);
 }

@@ -27,8 +27,9 @@ struct hub {
     struct hub_options options;
     struct table topics;
     size_t patterns;
-    struct cursor newest;     // of all that the pipe brought
-    struct follower *current; // whose carrier is called; NULL once it has gone
+    struct follower *sessions; // carriers of sessions
+    struct cursor newest;      // of all that the pipe brought
+    struct follower *current;  // whose carrier is called; NULL once it has gone
 };
 
 /* hub.c */
@@ -39,3 +40,9 @@ void hub_note(struct hub *self, const struct cursor *position);
 void hub_ready(struct hub *self, struct follower *follower);
 /* It goes on from its cursor, now or when its queue has room. */
 void hub_ask(struct hub *self, struct follower *follower);
+/* hub_session.c */
+void hub_unlink_session(struct follower *follower);
+/* The broker has to hear of them first: hub_announced. */
+void hub_hold_sessions(struct hub *self);
+/* Those that wait for an answer ask again; all: those that are live too. */
+void hub_ask_sessions(struct hub *self, bool all);

@@ -1,10 +1,12 @@
 #include "gateway/intake.h"
 
+#include "common/clock.h"
 #include "common/mem.h"
-#include "gateway/channel_http.h"
+#include "gateway/channel_http_session.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/meta.h"
 #include "gateway/peer_address.h"
+#include "gateway/utf8.h"
 #include "gateway/worker_presence.h"
 #include "gateway/ws_handshake.h"
 
@@ -20,6 +22,7 @@ enum {
     META_MAX = 64 * 1024,  // bytes; a head is at most 14 KiB
     ADOPT_MAX = 512,
     STREAM_MESSAGES = 1000, // in one answer of the broker to a stream
+    OPTIONS_ROOM = 256,     // of a session, in OPEN
     PARAMS_MAX = ROUTE_PARAMS_MAX * 2 * ROUTE_PARAM_ROOM,
 };
 
@@ -68,6 +71,8 @@ static int s_check(struct intake *self, const struct http_request *request,
         return s_check_websocket(request, match->route, why);
     bool reads =
         strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    if (match->route->has_sessions)
+        return 0; // session_request_read says what it thinks of it
     *why = "a topic can only be read";
     return match->route->kind == ROUTE_TOPIC && !reads ? 405 : 0;
 }
@@ -106,6 +111,7 @@ static struct http_carried *s_carried_new(struct intake *self,
     carried->began_ms = self->host->loop->now_ms;
     carried->is_websocket = ws_handshake_is_wanted(request);
     carried->is_topic = route->kind == ROUTE_TOPIC;
+    carried->has_cursors = carried->is_topic;
     carried->is_head = http_exchange_is_head(exchange);
     carried->is_http10 = http_exchange_is_http10(exchange);
     carried->wants_stream = carried->is_topic && s_asks_for(request, "carrier", "stream");
@@ -116,6 +122,35 @@ static struct http_carried *s_carried_new(struct intake *self,
                        ws_handshake_offers(request, "ringway.1");
     bytes_init(&carried->body, PART_MAX);
     return carried;
+}
+
+/* 0; or a status, when the request does not fit a session. */
+static int s_read_session(struct http_carried *carried, const char **why)
+{
+    uint64_t random[SESSION_RANDOM_SIZE / sizeof(uint64_t)];
+    struct session_request asked;
+    const struct route *route = carried->route;
+    const struct http_request *request = http_exchange_request(carried->exchange);
+    if (!route->has_sessions)
+        return 0;
+    int status = session_request_read(request, &asked, why);
+    if (status != 0)
+        return status;
+    for (size_t at = 0; at < sizeof random / sizeof *random; at++)
+        random[at] = clock_random_u64();
+    const char *subject = route->session_subject
+                              ? http_request_header(request, route->session_subject)
+                              : NULL;
+    carried->session =
+        attachment_new(&asked, route->name, subject, (const uint8_t *)random);
+    carried->is_sse = asked.carrier == SESSION_SSE;
+    carried->wants_stream = asked.carrier == SESSION_STREAM;
+    carried->has_cursors = true;
+    carried->wants_json = asked.as_json || carried->wants_stream;
+    carried->cursors =
+        asked.carrier == SESSION_WS && ws_handshake_offers(request, "ringway.1");
+    bytes_init(&carried->body, carried->host->settings->message_limit);
+    return 0;
 }
 
 static void *s_on_request(void *context, struct http_exchange *exchange)
@@ -133,7 +168,13 @@ static void *s_on_request(void *context, struct http_exchange *exchange)
         http_refuse(exchange, status, why, ws_handshake_is_wanted(request));
         return NULL;
     }
-    return s_carried_new(self, exchange, match.route);
+    struct http_carried *carried = s_carried_new(self, exchange, match.route);
+    status = s_read_session(carried, &why);
+    if (status == 0)
+        return carried;
+    free(carried);
+    http_refuse(exchange, status, why, false);
+    return NULL;
 }
 
 /* ---- OPEN ---- */
@@ -205,7 +246,10 @@ static struct channel *s_channel(struct http_carried *self)
     const struct http_request *request = http_exchange_request(self->exchange);
     channel->is_websocket = self->is_websocket;
     gateway_metrics_opened(self->is_websocket);
-    channel->is_unsafe = !self->is_websocket && !s_is_safe(request->method);
+    channel->session = self->session;
+    self->session = NULL;
+    channel->is_unsafe =
+        !self->is_websocket && !channel->session && !s_is_safe(request->method);
     channel->redeliver_all = route->redeliver_all;
     channel->needs_accept = self->is_websocket && route->accept_by_backend;
     self->channel = channel;
@@ -227,6 +271,7 @@ static bool s_open(struct http_carried *self, const struct intake *intake,
                             .local = local,
                             .scheme = "http",
                             .is_websocket = self->is_websocket,
+                            .has_session = self->session != NULL,
                             .body = body};
     if (s_match(intake, request, &match) == 0 &&
         meta_open(&meta, request, &match, &who) >= 0) {
@@ -236,9 +281,12 @@ static bool s_open(struct http_carried *self, const struct intake *intake,
             {.iov_base = (void *)"\n", .iov_len = 1},
             {.iov_base = self->body.data, .iov_len = self->body.size},
         };
+        char options[OPTIONS_ROOM] = "";
+        if (self->session)
+            attachment_open_options(self->session, options, sizeof options);
         struct channel *channel = s_channel(self);
         s_make_adopt(channel, &match, peer, NULL);
-        channel_event(channel, EVENT_OPEN, "", parts, whole ? 3 : 1);
+        channel_event(channel, EVENT_OPEN, options, parts, whole ? 3 : 1);
         if (whole)
             bytes_clear(&self->body);
         opened = true;
@@ -276,11 +324,40 @@ static size_t s_take_part(struct http_carried *self, const uint8_t *data, size_t
     return taken;
 }
 
+static void s_refuse_message(struct http_carried *self, int status, const char *why)
+{
+    http_refuse(self->exchange, status, why, true);
+    self->stage = HTTP_DONE;
+    bytes_clear(&self->body);
+    self->host->posting -= self->posting;
+    self->posting = 0;
+}
+
+/* The body of a POST is one message; nobody else's is looked at. */
+static size_t s_take_message(struct http_carried *self, const uint8_t *data, size_t size)
+{
+    struct channel_host *host = self->host;
+    if (self->session->request.carrier != SESSION_POST)
+        return size;
+    bool is_alone = host->posting == self->posting;
+    if (!is_alone && host->posting + size > host->settings->service_bytes)
+        s_refuse_message(self, 503, "too many messages are being posted");
+    else if (bytes_append(&self->body, data, size) < 0)
+        s_refuse_message(self, 413, "the message is longer than message-limit");
+    else {
+        self->posting += size;
+        host->posting += size;
+    }
+    return size;
+}
+
 static size_t s_on_body(void *request, const uint8_t *data, size_t size)
 {
     struct http_carried *self = request;
     if (self->stage == HTTP_DONE || (self->follows && !self->channel))
         return size; // answered already: the rest is swallowed
+    if (self->session)
+        return s_take_message(self, data, size);
     if (self->follows)
         return s_take_part(self, data, size);
     if (self->body.size + size <= WHOLE_MAX)
@@ -348,12 +425,39 @@ static void s_join_topics(struct http_carried *self, const struct intake *intake
     hub_join(self->hub, channel, &how);
 }
 
+static void s_join_session(struct http_carried *self, const struct intake *intake)
+{
+    const struct session_request asked = self->session->request;
+    bool is_text = asked.carrier == SESSION_POST && !asked.is_binary;
+    if (self->stage == HTTP_DONE)
+        return; // refused already
+    if (is_text && !utf8_is_valid(self->body.data, self->body.size)) {
+        http_refuse(self->exchange, 400, "the message is a text that is not UTF-8",
+                    false);
+        return;
+    }
+    if (!s_open(self, intake, "none")) {
+        http_refuse(self->exchange, 431, "the head is too large", true);
+        return;
+    }
+    self->stage = HTTP_HELD;
+    if (asked.carrier == SESSION_POST)
+        channel_http_session_send(self);
+    if (!self->is_websocket)
+        http_forget_head(self->exchange);
+    channel_http_hold(self);
+}
+
 static void s_on_end(void *request)
 {
     struct http_carried *self = request;
     struct intake *intake = self->host->context;
     if (self->is_topic) {
         s_join_topics(self, intake);
+        return;
+    }
+    if (self->session) {
+        s_join_session(self, intake);
         return;
     }
     if (self->follows) {

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 enum { META_ADOPT_MAX = 512 }; // bytes
 
@@ -74,10 +75,13 @@ static void s_end(struct s_json *self, const char *text)
     self->is_first = false;
 }
 
-static void s_headers(struct s_json *self, const struct http_request *request)
+static void s_headers(struct s_json *self, const struct http_request *request,
+                      bool has_session)
 {
     s_begin(self, ",\"headers\":[");
     for (size_t at = 0; at < request->header_count; at++) {
+        if (has_session && strcasecmp(request->headers[at].name, "Ringway-Session") == 0)
+            continue;
         s_separate(self);
         s_raw(self, "[");
         s_lower(self, request->headers[at].name);
@@ -103,6 +107,43 @@ static void s_offer(void *context, const char *name, size_t size)
     s_sized(self, name, size);
 }
 
+/* Is this parameter of a query called "session", however it is written? */
+static bool s_names_session(const char *text, size_t size)
+{
+    char name[sizeof "session"];
+    const char *sign = memchr(text, '=', size);
+    int got = http_unescape(text, sign ? (size_t)(sign - text) : size, true, name,
+                            sizeof name - 1);
+    return got == sizeof name - 1 && memcmp(name, "session", sizeof name - 1) == 0;
+}
+
+/* The target without its parameters "session". */
+static void s_target(struct s_json *self, const char *target)
+{
+    struct bytes kept;
+    const char *at = strchr(target, '?');
+    char before = '?';
+    bytes_init(&kept, HTTP_TARGET_MAX + 1);
+    int result = bytes_append(&kept, target, at ? (size_t)(at - target) : strlen(target));
+    while (at && *at && result == 0) {
+        size_t size = strcspn(++at, "&");
+        if (!s_names_session(at, size)) {
+            result = bytes_append(&kept, &before, 1);
+            if (result == 0)
+                result = bytes_append(&kept, at, size);
+            before = '&';
+        }
+        at += size;
+    }
+    if (self->result == 0)
+        self->result = result;
+    s_separate(self);
+    s_text(self, "target");
+    s_raw(self, ":");
+    s_sized(self, (const char *)kept.data, kept.size);
+    bytes_clear(&kept);
+}
+
 static const char *s_carrier(bool is_websocket)
 {
     return is_websocket ? "ws" : "http";
@@ -115,10 +156,13 @@ int meta_open(struct bytes *out, const struct http_request *request,
     const char *version = strchr(request->version, '/');
     s_begin(&json, "{");
     s_member(&json, "method", request->method);
-    s_member(&json, "target", request->target);
+    if (peer->has_session)
+        s_target(&json, request->target);
+    else
+        s_member(&json, "target", request->target);
     s_member(&json, "version", version ? version + 1 : request->version);
     s_member(&json, "scheme", peer->scheme);
-    s_headers(&json, request);
+    s_headers(&json, request, peer->has_session);
     s_member(&json, "peer", peer->peer);
     s_member(&json, "local", peer->local);
     s_member(&json, "carrier", s_carrier(peer->is_websocket));
@@ -129,6 +173,8 @@ int meta_open(struct bytes *out, const struct http_request *request,
         ws_handshake_each_offer(request, s_offer, &json);
     s_end(&json, "]");
     s_member(&json, "body", peer->body);
+    if (peer->has_session)
+        s_raw(&json, ",\"session\":true");
     s_raw(&json, "}");
     return json.result;
 }

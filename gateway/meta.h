@@ -12,6 +12,7 @@ struct meta_peer {
     const char *peer, *local; // "127.0.0.1:5000", "[::1]:80", "unix"
     const char *scheme;       // "http"
     bool is_websocket;
+    bool has_session; // what names it is left out: the token never travels on the bus
     const char *body; // "none", "whole", "follows"
 };
 

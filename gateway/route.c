@@ -33,6 +33,7 @@ static void s_route_destroy(struct route *route)
     for (size_t at = 0; at < route->topic_count; at++)
         free(route->topics[at]);
     free(route->topics);
+    free(route->session_subject);
     free(route);
 }
 

@@ -26,7 +26,9 @@ struct route {
     enum slow_policy slow;
     bool accept_by_backend;
     bool redeliver_all;
-    bool presence;                  // its channels are told to be in the topic
+    bool presence; // its channels are told to be in the topic
+    bool has_sessions;
+    char *session_subject;          // header that says whose a session is, or NULL
     char *params[ROUTE_PARAMS_MAX]; // names of the path's {x}, in order
     size_t param_count;
     char **origins; // allowed besides the request's own host
@@ -40,7 +42,7 @@ struct route_table *route_table_new(void);
 void route_table_destroy(struct route_table **self_p);
 /* Add a route; names and values of its options as in the file (path, service, topic
  * (repeatable), slow, accept, redeliver, origin (repeatable), open-timeout,
- * answer-timeout). Returns 0, or
+ * answer-timeout, session, session-subject). Returns 0, or
  * -EINVAL and *why gets a malloc()ed line that names route, key, value and rule. */
 int route_table_add(struct route_table *self, const char *name, const char *const *keys,
                     const char *const *values, size_t count, char **why);

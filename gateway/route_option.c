@@ -1,6 +1,7 @@
 #include "common/conf.h"
 #include "common/mem.h"
 #include "common/topic_pattern.h"
+#include "gateway/http_request.h"
 #include "gateway/route_private.h"
 
 #include <errno.h>
@@ -188,6 +189,20 @@ static const char *s_read_answer_timeout(struct route *route, const char *value)
     return s_read_duration(&route->answer_timeout_ms, value);
 }
 
+static const char *s_read_session(struct route *route, const char *value)
+{
+    route->has_sessions = strcmp(value, "on") == 0;
+    return route->has_sessions || strcmp(value, "off") == 0 ? NULL : "on or off";
+}
+
+static const char *s_read_session_subject(struct route *route, const char *value)
+{
+    if (strlen(value) > ROUTE_NAME_MAX || !http_is_token(value, strlen(value)))
+        return "the name of a header, of at most 64 characters";
+    route->session_subject = mem_strdup(value);
+    return NULL;
+}
+
 const char *route_option_read(struct route *route, const char *key, const char *value)
 {
     static const struct {
@@ -204,12 +219,15 @@ const char *route_option_read(struct route *route, const char *key, const char *
         {"origin", s_read_origin},
         {"open-timeout", s_read_open_timeout},
         {"answer-timeout", s_read_answer_timeout},
+        {"session", s_read_session},
+        {"session-subject", s_read_session_subject},
     };
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (strcmp(key, options[at].key) == 0)
             return options[at].read(route, value);
     return "unknown key; known are path, service, topic, slow, accept, redeliver, "
-           "presence, origin, open-timeout and answer-timeout";
+           "presence, session, session-subject, origin, open-timeout and "
+           "answer-timeout";
 }
 
 /* ---- together ---- */
@@ -239,6 +257,19 @@ static bool s_topics_are_filled(const struct route *route)
     return true;
 }
 
+static const char *s_judge_session(const struct route *route, const char **key_out)
+{
+    *key_out = "session";
+    if (route->has_sessions && route->topic_count > 0)
+        return "a session belongs to a service; a topic has none";
+    if (route->has_sessions && route->accept_by_backend)
+        return "the gateway accepts the carriers of a session: not with accept = backend";
+    *key_out = "session-subject";
+    if (route->session_subject && !route->has_sessions)
+        return "needs session = on";
+    return NULL;
+}
+
 const char *route_option_judge(const struct route *route, const char **key_out)
 {
     *key_out = "path";
@@ -261,5 +292,5 @@ const char *route_option_judge(const struct route *route, const char **key_out)
     *key_out = "presence";
     if (route->service && route->presence)
         return "a service says it with SUB presence=1";
-    return NULL;
+    return s_judge_session(route, key_out);
 }

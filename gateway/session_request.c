@@ -160,7 +160,7 @@ int session_request_read(const struct http_request *request, struct session_requ
         return s_refuse(why, 400, "a message, or an end, shows its session");
     s_read_cursor(request, &query, out);
     s_read_wait(&query, out);
-    out->ends = s_is(&query, "end", "1");
+    out->ends = out->carrier == SESSION_DELETE || s_is(&query, "end", "1");
     out->as_json = s_is(&query, "format", "json");
     out->is_binary = s_has_binary_body(request);
     return 0;

@@ -29,7 +29,7 @@ struct session_request {
     char cursor[SESSION_CURSOR_ROOM]; // "": none was shown
     uint64_t n;                       // number of the (first) message; 0: none
     int64_t wait_ms;                  // of a poll
-    bool ends;                        // end=1
+    bool ends;                        // DELETE, or end=1
     bool as_json;                     // format=json
     bool is_binary;                   // the body of a POST is bytes
 };

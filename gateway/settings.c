@@ -89,6 +89,9 @@ const struct conf_setting gateway_conf_table[] = {
     COUNT("service-window-events", "5000", 1, 10000000,
           "Unacknowledged events of one service."),
     SIZE("service-window-bytes", "16MiB", KIB, TIB, "Bytes of these events."),
+    COUNT("session-copies", "100000", 0, 10000000,
+          "Sessions that each worker thread remembers when their client has left, until "
+          "their grace is over, for a broker that starts anew."),
     TIME("head-timeout", "10s", 100, HOUR, "Time for the head of a request to arrive."),
     TIME("body-timeout", "30s", 100, HOUR, "Longest pause within a request body."),
     TIME("keep-alive", "75s", 100, HOUR, "Time between two requests of one connection."),
@@ -161,6 +164,7 @@ static void s_read_sizes(struct gateway_settings *self, const struct conf *conf)
     self->drained_at = (size_t)conf_number(conf, "drained-at");
     self->window_events = (size_t)conf_number(conf, "window-events");
     self->window_bytes = (size_t)conf_number(conf, "window-bytes");
+    self->session_copies = (size_t)conf_number(conf, "session-copies");
     self->worker_queue = (size_t)conf_number(conf, "worker-queue");
     /* The windows of a service are shared out among the workers. */
     self->service_events =

@@ -15,6 +15,7 @@ struct gateway_settings {
     int send_buffer;                      // bytes; 0: the kernel decides
     size_t window_events, window_bytes;   // of one channel
     size_t service_events, service_bytes; // of one service
+    size_t session_copies;                // of each worker
     size_t worker_queue;                  // bytes for one worker
     int64_t head_timeout_ms, body_timeout_ms, keep_alive_ms, user_timeout_ms;
     int64_t ping_interval_ms, ping_timeout_ms, close_timeout_ms;

@@ -4,8 +4,10 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "gateway/intake.h"
+#include "gateway/session_copies.h"
 #include "gateway/worker_commands.h"
 #include "gateway/worker_presence.h"
+#include "gateway/worker_sessions.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -59,6 +61,7 @@ static void s_drained(struct channel_host *host, struct channel *channel)
 
 static void s_unsubscribe_all(struct channel_host *host, struct channel *channel)
 {
+    worker_sessions_leave(host, channel);
     worker_presence_leave_all(host->commands, channel);
     hub_leave_all(((struct intake *)host->context)->hub, channel);
 }
@@ -135,6 +138,7 @@ static void s_turn(struct worker *self)
     if (self->commands.is_linked && self->loop.now_ms >= self->flow_ms) {
         self->flow_ms = self->loop.now_ms + FLOW_CHECK_MS;
         channel_forget_flow(&self->host);
+        session_copies_expire(self->commands.sessions, self->loop.now_ms);
     }
     http_server_run(self->server);
     channel_flush(&self->host);
@@ -175,6 +179,7 @@ static void s_init_host(struct worker *self)
         .unsubscribe_all = s_unsubscribe_all,
         .drained = s_drained,
         .chose = intake_chose,
+        .seen = worker_sessions_seen,
     };
     strncpy(self->host.prefix, options->prefix, sizeof self->host.prefix - 1);
     for (size_t at = 0; at < route_table_size(options->routes); at++) {
@@ -192,6 +197,7 @@ static void s_init_host(struct worker *self)
     self->commands = (struct worker_commands){
         .host = &self->host,
         .hub = self->hub,
+        .sessions = session_copies_new(options->settings->session_copies),
         .lane = &options->port->to_bus,
     };
     self->host.commands = &self->commands;
@@ -294,6 +300,7 @@ void worker_destroy(struct worker **self_p)
     timer_wheel_expire(&self->loop.timers); // sockets that only wait for their peer
     loop_end_turn(&self->loop);
     loop_clear(&self->loop);
+    session_copies_destroy(&self->commands.sessions);
     hub_destroy(&self->hub);
     out_queue_release_spare(); // what the last channels gave back to this thread
     free(self);

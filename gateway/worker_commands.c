@@ -4,6 +4,7 @@
 #include "common/wire.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/worker_presence.h"
+#include "gateway/worker_sessions.h"
 #include "gateway/worker_topics.h"
 
 #include <stdio.h>
@@ -98,7 +99,10 @@ static void s_announce(struct worker_commands *self, struct channel *channel)
                             channel->service->name, channel->bound ? channel->bound : "-",
                             channel->gen, channel->is_websocket ? " ws=1" : "");
         size += s_label_option(channel, head + size, sizeof head - (size_t)size);
-        worker_commands_post(self, head, (size_t)size, json, strlen(json));
+        if (channel->session)
+            attachment_adopt_options(channel->session, head + size,
+                                     sizeof head - (size_t)size);
+        worker_commands_post(self, head, strlen(head), json, strlen(json));
     }
     s_emit_after(self, channel, 0);
 }
@@ -109,6 +113,8 @@ static void s_announce_all(struct worker_commands *self, const struct bus_item *
     self->is_linked = true;
     hub_linked(self->hub, item->full);
     channel_expect_flow(self->host);
+    if (item->full)
+        worker_sessions_announce(self);
     self->host->unannounced = channel_first(self->host);
     self->announces = true;
     self->announces_all = item->full;
@@ -133,6 +139,7 @@ void worker_commands_announce(struct worker_commands *self)
             s_announce_one(self, channel);
             continue;
         }
+        hub_announced(self->hub);
         struct bus_item *done = bus_item_new(BUS_ANNOUNCED, NULL, 0);
         done->full = self->has_presence;
         done->c = self->announcement;
@@ -250,7 +257,9 @@ static void s_send_to(struct worker_commands *self, const struct worker_command 
         return;
     }
     const char *error = "gone";
-    if (channel->carried)
+    if (channel->carried && channel->session)
+        error = worker_sessions_send(self, &command->record, channel, message, options);
+    else if (channel->carried)
         error = channel->carrier->send(channel, message, options);
     if (error || options->want == WANT_ACCEPTED)
         worker_commands_answer(self->host, command->reply, error);
@@ -440,6 +449,8 @@ static void s_for_channel(struct worker_commands *self, struct worker_command *c
     if (!channel) {
         if (wire_is(verb, "SUB"))
             worker_topics_missed(self, record);
+        if (wire_is(verb, "BIND"))
+            worker_sessions_missed(self, record);
         s_gone(self, command, record->token[2]);
     } else if (wire_is(verb, "CLOSE")) {
         s_take_close(self, command, channel);
@@ -451,6 +462,10 @@ static void s_for_channel(struct worker_commands *self, struct worker_command *c
         worker_topics_subscription(self, command, channel);
     } else if (wire_is(verb, "RESEND")) {
         s_take_resend(self, command, channel);
+    } else if (wire_is(verb, "BIND")) {
+        worker_sessions_bind(self, command, channel);
+    } else if (wire_is(verb, "DROP")) {
+        worker_sessions_drop(command, channel);
     } else if (wire_is(verb, "BOUND")) {
         s_take_bound(command, channel);
     }
@@ -505,6 +520,10 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
         s_take_cast(self, &command);
     else if (wire_is(verb, "ACK"))
         s_take_acks(self, record);
+    else if (wire_is(verb, "UP"))
+        worker_sessions_up(self, record);
+    else if (wire_is(verb, "FORGET"))
+        worker_sessions_forget(self, record);
     else if (wire_is(verb, "FLOW"))
         s_take_flow(self, record);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))

@@ -10,9 +10,10 @@
 struct worker_commands {
     struct channel_host *host;
     struct hub *hub;
-    struct bus_lane *lane; // to the bus
-    bool is_linked;        // the broker knows our channels: emit
-    bool has_presence;     // some channel was present in a topic
+    struct session_copies *sessions; // that it serves, or served last
+    struct bus_lane *lane;           // to the bus
+    bool is_linked;                  // the broker knows our channels: emit
+    bool has_presence;               // some channel was present in a topic
     bool announces;        // an announcement is under way: host->unannounced is next
     bool announces_all;    // it is for a broker that knows nothing
     uint64_t announcement; // its number

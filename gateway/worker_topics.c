@@ -44,10 +44,12 @@ static const char *s_subscribe(struct worker_commands *self,
         worker_topics_missed(self, record);
         return "value";
     }
+    if (channel->session)
+        goes_back = false; // the broker knows from where on its session wants it
     if (!hub_subscribe(self->hub, channel, name, is_told ? &position : NULL,
                        goes_back ? &since : NULL))
         return "full";
-    if (slow.data)
+    if (slow.data && !channel->session) // a session waits, and is asked for
         hub_set_slow(channel, policy);
     return NULL;
 }
@@ -68,7 +70,8 @@ void worker_topics_subscription(struct worker_commands *self,
         error = s_subscribe(self, record, channel, name);
     else
         hub_unsubscribe(self->hub, channel, name);
-    if (more && !error && wire_is(wire_option(record, 4, "presence"), "1"))
+    bool enters = wire_is(wire_option(record, 4, "presence"), "1");
+    if (more && !error && enters && !channel->session) // those are the broker's to know
         worker_presence_enter(self, channel, name);
     else if (!more && name)
         worker_presence_exit(self, channel, name);
@@ -180,7 +183,10 @@ static void s_take_gap(struct worker_commands *self, const struct wire_record *r
 static void s_take_live(struct worker_commands *self, const struct wire_record *record)
 {
     struct s_answer answer;
-    if (s_read_answer(self, record, 3, &answer))
+    struct channel *channel = worker_commands_channel(self, record->token[2]);
+    if (channel && !wire_option(record, 4, "n").data)
+        hub_pause(self->hub, channel); // unasked: what a session is sent found no room
+    else if (s_read_answer(self, record, 3, &answer))
         hub_live(self->hub, answer.channel, answer.asked, &answer.position,
                  wire_option(record, 4, "more").data != NULL);
 }

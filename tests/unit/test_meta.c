@@ -12,7 +12,8 @@ static bool s_is_websocket(const char *carrier)
     return strcmp(carrier, "ws") == 0;
 }
 
-/* open, carrier, body, peer, local, path of the route, method, target, version, headers
+/* open or session, carrier, body, peer, local, path of the route, method, target,
+ * version, headers
  */
 static int s_open(struct bytes *out, const char *const *texts, size_t count)
 {
@@ -26,6 +27,7 @@ static int s_open(struct bytes *out, const char *const *texts, size_t count)
                                    .local = texts[4],
                                    .scheme = "http",
                                    .is_websocket = s_is_websocket(texts[1]),
+                                   .has_session = strcmp(texts[0], "session") == 0,
                                    .body = texts[2]};
     for (size_t at = 0; at < request.header_count; at++)
         headers[at] = (struct http_header){texts[OPEN_FIXED + 2 * at],
@@ -75,7 +77,7 @@ static void s_check(const struct vector *vector)
     struct bytes out;
     size_t count = vectors_split(vector, copy, sizeof copy, texts, TEXTS_MOST);
     bytes_init(&out, 4096);
-    bool is_open = strcmp(texts[0], "open") == 0;
+    bool is_open = strcmp(texts[0], "adopt") != 0;
     ck_assert_int_eq(is_open ? s_open(&out, texts, count) : s_adopt(&out, texts, count),
                      0);
     ck_assert(is_open || out.size <= 512);

@@ -149,8 +149,14 @@ static const struct s_refusal {
 } s_refusals[] = {
     {"/", "colour", "red",
      "colour = red: unknown key; known are path, service, topic, slow, accept, "
-     "redeliver, presence, origin, open-timeout and answer-timeout"},
+     "redeliver, presence, session, session-subject, origin, open-timeout and "
+     "answer-timeout"},
     {"/", "presence", "yes", "presence = yes: on or off"},
+    {"/", "session", "yes", "session = yes: on or off"},
+    {"/", "session-subject", "a b",
+     "session-subject = a b: the name of a header, of at most 64 characters"},
+    {"/", "session-subject", "",
+     "session-subject = : the name of a header, of at most 64 characters"},
     {NULL, "service", "s", "path = (none): a route has a path"},
     {"/", NULL, NULL, "service = (none): a route has a service or a topic"},
     {"a", "service", "s", "path = a: a path starts with /"},
@@ -242,6 +248,50 @@ START_TEST(options_that_do_not_go_together_are_refused)
 }
 END_TEST
 
+START_TEST(sessions_are_off_unless_the_file_says_so)
+{
+    const char *keys[] = {"path", "service", "session", "session-subject"};
+    const char *values[] = {"/a", "s", "on", "X-User"};
+    char *why = NULL;
+    s_add("none", "/none", "service", "s");
+    ck_assert(!s_match("/none")->has_sessions);
+    ck_assert_int_eq(route_table_add(s_table, "main", keys, values, 4, &why), 0);
+    ck_assert(s_match("/a")->has_sessions);
+    ck_assert_str_eq(s_match("/a")->session_subject, "X-User");
+    values[0] = "/b";
+    values[2] = "off";
+    ck_assert_int_eq(route_table_add(s_table, "off", keys, values, 3, &why), 0);
+    ck_assert(!s_match("/b")->has_sessions);
+}
+END_TEST
+
+START_TEST(a_session_needs_a_service_and_a_gateway_that_accepts)
+{
+    static const struct {
+        const char *key, *value, *more, *to, *want;
+    } refusals[] = {
+        {"topic", "t", "session", "on",
+         "route r: session = on: a session belongs to a service; a topic has none"},
+        {"service", "s", "session-subject", "X-User",
+         "route r: session-subject = X-User: needs session = on"},
+    };
+    char *why = NULL;
+    for (size_t at = 0; at < sizeof refusals / sizeof *refusals; at++) {
+        const char *keys[] = {"path", refusals[at].key, refusals[at].more};
+        const char *values[] = {"/", refusals[at].value, refusals[at].to};
+        ck_assert_int_eq(route_table_add(s_table, "r", keys, values, 3, &why), -EINVAL);
+        ck_assert_str_eq(why, refusals[at].want);
+        free(why);
+    }
+    const char *keys[] = {"path", "service", "session", "accept"};
+    const char *values[] = {"/", "s", "on", "backend"};
+    ck_assert_int_eq(route_table_add(s_table, "r", keys, values, 4, &why), -EINVAL);
+    ck_assert_str_eq(why, "route r: session = on: the gateway accepts the carriers of a "
+                          "session: not with accept = backend");
+    free(why);
+}
+END_TEST
+
 START_TEST(the_name_of_a_route_is_a_word_of_its_own)
 {
     static const char *const names[] = {"", "a b", "a/b", "main"};
@@ -288,6 +338,8 @@ int main(void)
     tcase_add_loop_test(options, a_wrong_option_is_refused_with_route_key_value_and_rule,
                         0, sizeof s_refusals / sizeof *s_refusals);
     tcase_add_test(options, options_that_do_not_go_together_are_refused);
+    tcase_add_test(options, sessions_are_off_unless_the_file_says_so);
+    tcase_add_test(options, a_session_needs_a_service_and_a_gateway_that_accepts);
     tcase_add_test(options, the_name_of_a_route_is_a_word_of_its_own);
     suite_add_tcase(suite, options);
     return vectors_run(suite);

@@ -77,6 +77,8 @@ START_TEST(a_message_and_an_end_show_their_session)
     ck_assert(s_got.ends);
     ck_assert_int_eq(s_read("POST", "/?session=" TOKEN "&end=0", NULL, NULL), 0);
     ck_assert(!s_got.ends);
+    ck_assert_int_eq(s_read("DELETE", "/?session=" TOKEN, NULL, NULL), 0);
+    ck_assert(s_got.ends);
 }
 END_TEST
 
