@@ -393,6 +393,7 @@ static void s_take_asks(struct bus *self)
 
 static void s_receive(struct bus *self, void *socket)
 {
+    self->is_beside = socket == self->beats;
     for (int count = 0; count < RECEIVE_MAX; count++) {
         zmq_msg_t message;
         zmq_msg_init(&message);

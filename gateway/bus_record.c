@@ -363,6 +363,7 @@ static void s_welcome(struct bus *self, const struct wire_record *record)
     s_copy(record->token[2], self->boot, sizeof self->boot);
     if (sync && (!c.data || wire_u64(c, &self->lastc) < 0))
         self->lastc = 0;
+    self->told_c = 0;
     self->announcing = self->options.workers;
     self->announce_is_full = sync;
     bus_set_state(self, BUS_JOINED);
@@ -387,6 +388,20 @@ static void s_reject(struct bus *self, const struct wire_record *record)
         self->hello_ms = self->now_ms + REJECTED_MS; // it will say so again
 }
 
+/* What was sent before one heartbeat among the commands, and has not come when the next
+ * one does, is lost. */
+static void s_beat(struct bus *self, const struct wire_record *record)
+{
+    struct wire_text c = wire_option(record, 3, "c");
+    uint64_t told = 0;
+    if (self->is_beside || self->state != BUS_JOINED || !c.data || wire_u64(c, &told) < 0)
+        return;
+    bool is_lost = self->lastc < self->told_c;
+    self->told_c = is_lost ? 0 : told;
+    if (is_lost)
+        bus_greet(self);
+}
+
 static void s_connection(struct bus *self, const struct wire_record *record,
                          const void *data, size_t size)
 {
@@ -397,6 +412,8 @@ static void s_connection(struct bus *self, const struct wire_record *record,
         s_reject(self, record);
     else if (wire_is(verb, "WHO") && self->state != BUS_GREETING)
         bus_greet(self);
+    else if (wire_is(verb, "HB"))
+        s_beat(self, record);
     else if (wire_is(verb, "FLOW"))
         s_give_bits(self, s_all(self), data, size);
     else if (wire_is(verb, "TOP") || wire_is(verb, "LOST"))

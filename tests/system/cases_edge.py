@@ -685,5 +685,18 @@ def one_hung_service_does_not_stop_the_clients_of_another():
         assert all(texts == [str(n).encode() for n in range(20)] for texts in full)
 
 
+@case()
+def a_command_that_was_lost_at_the_end_is_missed_within_two_heartbeats():
+    with Edge() as edge:
+        edge.broker.sync()
+        mark = edge.broker.mark()
+        edge.broker.say("HB", "0", edge.broker.boot, c=0)
+        edge.broker.say("HB", "0", edge.broker.boot, c=3)
+        edge.broker.hears_nothing("HELLO", 0.3, mark)
+        edge.broker.say("HB", "0", edge.broker.boot, c=3)
+        hello = edge.broker.wait_for("HELLO", 2, mark)
+        assert hello.tokens[3] == "0", hello
+
+
 if __name__ == "__main__":
     run(lambda: Deployment(routes=ROUTES))
