@@ -20,6 +20,7 @@ from support.worker import head_payload  # noqa: E402
 CLIENT = ROOT / "bindings" / "javascript-client"
 ROUTES = [
     ("news", {"path": "/news/{section}", "topic": "news/{section}"}),
+    ("talk", {"path": "/talk", "service": "default", "session": "on"}),
     ("rest", {"path": "/**", "service": "default"}),
 ]
 MAP = '<script type="importmap">{"imports":{"ringway-client":"/ringway.js"}}</script>'
@@ -122,6 +123,28 @@ async def a_gateway_that_is_killed_and_back_leaves_nothing_out(stage):
     return page
 
 
+async def a_session_answers_by_every_carrier_though_the_gateway_is_killed(stage):
+    page = await stage.open()
+    await page.evaluate("""window.all = ["ws", "sse", "poll"].map((carrier) => follow({ carriers: [carrier] }, "/talk")), 1""")
+    say = "for (const { client } of all) for (let at = %d; at < %d; at++) client.send(String(at)); 1"
+    await page.evaluate(say % (0, 10))
+    await page.wait("all.every((seen) => seen.texts.length === 10)")
+
+    def speak():
+        said = page.evaluate(say % (10, 20))
+        asyncio.run_coroutine_threadsafe(said, loop).result(10)
+
+    loop = asyncio.get_running_loop()
+    await asyncio.to_thread(stage.own.restart_edge, speak)
+    await page.evaluate("window.last = Promise.all(all.map(({ client }) => client.send(new Uint8Array([1, 2])))), 1")
+    await page.evaluate("last")
+    await page.wait("all.every((seen) => seen.texts.length >= 21)", 20)
+    seen = await page.evaluate("all.map(({ texts, gaps }) => [texts, gaps])")
+    assert seen == [[[*map(str, range(20)), "bytes 1,2"], []]] * 3, seen
+    page.faults.clear()  # Chromium logs each connection that is refused
+    return page
+
+
 async def where_no_websocket_gets_through_it_is_an_event_stream(stage):
     proxy = await asyncio.start_server(lambda *ends: without_websockets(stage, *ends), "127.0.0.1", 0)
     async with proxy:
@@ -187,6 +210,7 @@ async def a_page_that_is_loaded_again_goes_on_from_its_cursor(stage):
 TESTS = [
     the_carriers_give_the_same_sequence,
     a_gateway_that_is_killed_and_back_leaves_nothing_out,
+    a_session_answers_by_every_carrier_though_the_gateway_is_killed,
     where_no_websocket_gets_through_it_is_an_event_stream,
     a_page_that_is_loaded_again_goes_on_from_its_cursor,
 ]

@@ -25,6 +25,7 @@ SIZE_MAX = 5 * 1024  # bytes, minified
 CARRIERS = ("ws", "sse", "poll")
 ROUTES = [
     ("news", {"path": "/news/{section}", "topic": "news/{section}"}),
+    ("talk", {"path": "/talk", "service": "talk", "session": "on"}),
 ]
 
 
@@ -207,20 +208,55 @@ def a_refusal_is_the_end_and_says_why():
         assert follower.events("close")[0]["reason"]
 
 
+def a_session_takes_each_message_once_and_in_order_though_the_gateway_is_killed():
+    with Own() as own:
+        worker = own.worker("talk", handler=answer)
+        followers = [Follower(own, "talk-" + carrier, carrier, "talk") for carrier in CARRIERS]
+        followers.append(Follower(own, "talk-any", ",".join(CARRIERS), "talk"))
+        texts = [str(number) for number in range(60)]
+        for follower in followers:
+            follower.wait_open()
+            for text in texts[:20]:
+                follower.say(text)
+        own.restart_edge(lambda: [follower.say(text) for text in texts[20:40]
+                                  for follower in followers])
+        for follower in followers:
+            for text in texts[40:]:
+                follower.say(text)
+        for follower in followers:
+            follower.wait_texts(["re: " + text for text in texts])
+            wait_until(lambda: len(follower.events("taken")) == 60, 15, "the last taken")
+            assert not follower.events("gap"), follower.events("gap")
+            assert follower.stop() == 0
+        closes = [record for record in worker.records if record.verb == "CLOSE"]
+        wait_until(lambda: len([record for record in worker.records
+                                if record.verb == "CLOSE"]) == len(followers), 15, str(closes))
+
+
+def answer(worker, record):
+    if record.verb == "TEXT":
+        worker.send(record.chan, b"re: " + record.payload)
+
+
 def blocks(path):
     return re.findall(r"^```js\n(.*?)^```", path.read_text(encoding="utf-8"), re.M | re.S)
 
 
 def the_code_of_the_readme_runs():
     modules = [block for block in blocks(CLIENT / "README.md") if "sessionStorage" not in block]
-    assert len(modules) == 2  # that with sessionStorage runs in the browser
+    assert len(modules) == 3  # that with sessionStorage runs in the browser
     with Own() as own:
+        own.worker("talk", handler=answer)
         install(own.folder.path)
         for at, module in enumerate(modules):
             assert "http://127.0.0.1:8080/" in module
             (own.folder.path / f"{at}.mjs").write_text(
                 module.replace("http://127.0.0.1:8080/", own.url), encoding="utf-8")
             program = Node(own, f"readme{at}", f"{at}.mjs", folder=own.folder.path)
+            if "client.send" in module:
+                program.wait_line("answer re: hello")
+                program.wait_line("taken")
+                continue
             program.wait_line("open by ws" if "WebSocket }" in module else "state open sse")
             own.publish("mate in two", "chess")
             program.wait_line("message mate in two")
@@ -233,6 +269,7 @@ TESTS = [
     the_three_carriers_give_the_same_sequence,
     a_gateway_that_is_killed_and_back_leaves_nothing_out,
     a_refusal_is_the_end_and_says_why,
+    a_session_takes_each_message_once_and_in_order_though_the_gateway_is_killed,
     the_code_of_the_readme_runs,
 ]
 
