@@ -1,3 +1,4 @@
+#include "gateway/session_copies.h"
 #include "gateway/worker_commands.h"
 
 #include <check.h>
@@ -59,6 +60,7 @@ static void s_setup(void)
                                    .answer = worker_commands_answer};
     s.commands = (struct worker_commands){.host = &s.host,
                                           .hub = hub_new(&(struct hub_options){0}),
+                                          .sessions = session_copies_new(1000),
                                           .lane = &s.port.to_bus};
     channel_add_service(&s.host, "chat");
     for (int at = 0; at < CHANNELS; at++)
@@ -71,6 +73,7 @@ static void s_teardown(void)
         channel_destroy(&first);
     channel_free_services(&s.host);
     hub_destroy(&s.commands.hub);
+    session_copies_destroy(&s.commands.sessions);
     bus_port_clear(&s.port);
     close(s.wake);
 }
