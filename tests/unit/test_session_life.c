@@ -224,7 +224,7 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("session_restart");
+    Suite *suite = suite_create("session_life");
     TCase *tcase = tcase_create("restart");
     tcase_add_test(tcase, an_edge_brings_a_session_back);
     tcase_add_test(tcase, a_join_waits_for_the_edge_that_knows_its_session);
