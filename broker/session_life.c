@@ -95,10 +95,25 @@ void session_edge_synced(struct core *core, struct edge *edge)
                      list_item(list_pop(&edge->announced), struct session, of_announcer));
 }
 
+/* Nobody knows between which of the others they were. */
+static void s_tell_lost_everywhere(struct core *core, struct session *session)
+{
+    session_tell_lost(core, session);
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at))
+        list_item(at, struct carrier, of_session)->lost_after = true;
+}
+
 void session_edge_lost(struct core *core, struct edge *edge)
 {
     struct link *first;
-    session_edge_synced(core, edge);
+    /* It died before it had announced its carriers: what they had is not known. */
+    while ((first = list_first(&edge->announced))) {
+        struct session *session = list_item(first, struct session, of_announcer);
+        list_remove(first);
+        s_tell_lost_everywhere(core, session);
+        session_wake(core, session);
+    }
     session_forget_forgets(core, edge);
     while ((first = list_first(&edge->sessions))) {
         list_remove(first);
@@ -277,15 +292,6 @@ static void s_give_up_expected(struct core *core)
             session_drop(core, list_item(first, struct carrier, of_session), "unknown");
         s_free(core, session);
     }
-}
-
-/* Nobody knows between which of the others they were. */
-static void s_tell_lost_everywhere(struct core *core, struct session *session)
-{
-    session_tell_lost(core, session);
-    for (struct link *at = list_first(&session->carriers); at;
-         at = list_after(&session->carriers, at))
-        list_item(at, struct carrier, of_session)->lost_after = true;
 }
 
 static void s_wake_all(struct core *core)

@@ -35,9 +35,10 @@ class Node:
     def __init__(self, own, name, *arguments, folder=HERE):
         self.path = own.folder.path / f"{name}.out"
         own.programs.append(self)
-        with open(self.path, "wb") as out:
+        # What Node warns of (18: of listeners that its fetch forgets to remove) is no line of ours.
+        with open(self.path, "wb") as out, open(self.path.with_suffix(".err"), "wb") as err:
             self.process = subprocess.Popen(["node", *arguments], cwd=folder, stdout=out,
-                                            stdin=subprocess.PIPE, stderr=subprocess.STDOUT)
+                                            stdin=subprocess.PIPE, stderr=err)
 
     def lines(self):
         text = self.path.read_text(encoding="utf-8")

@@ -113,8 +113,8 @@ static const char *const s_edge_lines[] = {
     "OPEN %c 1 %s %n sid=%i mode=post as=a\n{}",
     "OPEN %c 1 %s %n sid=%i mode=%n as=b\n{}",
     "ADOPT %c %n %s w%n %n sid=%i mode=join as=a att=%n ws=1\n{}",
-    "SESS %i %n %s w%n %n 000000000000002a:%n as=a older=1\nt/%n "
-    "000000000000002a:%n\n\n{}",
+    ("SESS %i %n %s w%n %n 000000000000002a:%n as=a older=1\nt/%n "
+     "000000000000002a:%n\n\n{}"),
     "SESS %i %n %s - %n 000000000000002b:%n as=a\n",
     "TEXT %c %n n=%n\nhello",
     "CLOSE %c %n 1000 end=1\n",

@@ -282,7 +282,8 @@ class SmallDisk:
     @property
     def prefix(self):
         """Words before a command that shall see it."""
-        return ["nsenter", "-m", "-t", str(self.process.pid)]
+        # Its root too: where this runs may not be the root of the machine.
+        return ["nsenter", "-m", "-r", "-w", "-t", str(self.process.pid)]
 
     def path(self, name):
         """A file on it, as seen from outside."""

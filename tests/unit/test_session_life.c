@@ -152,6 +152,18 @@ START_TEST(older_carriers_that_died_with_the_broker_are_told_of_as_lost)
 }
 END_TEST
 
+START_TEST(an_edge_that_dies_before_it_has_announced_all_may_have_had_messages)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=0\n\n");
+    rig_edge(rig, 8, "OPEN " CH("5") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect_no(rig, "app 1 LOST *");
+    rig_edge(rig, 9, "BYE"); // a carrier of it had what the client said meanwhile
+    rig_expect(rig, "app 1 LOST " S1 " * edge-lost");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(lost_stands_where_the_hole_is)
 {
     struct rig *rig = s_opened();
@@ -232,6 +244,8 @@ int main(void)
     tcase_add_test(tcase,
                    an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same);
     tcase_add_test(tcase, older_carriers_that_died_with_the_broker_are_told_of_as_lost);
+    tcase_add_test(tcase,
+                   an_edge_that_dies_before_it_has_announced_all_may_have_had_messages);
     tcase_add_test(tcase, lost_stands_where_the_hole_is);
     tcase_add_test(tcase, what_a_refused_carrier_was_asked_to_wait_with_is_acknowledged);
     tcase_add_test(tcase, commands_for_a_session_wait_for_the_edge_that_knows_it);
