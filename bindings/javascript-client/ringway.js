@@ -30,6 +30,7 @@ export class Ringway extends EventTarget {
   #options;
   #url;
   #state = "connecting";
+  #isOver; // closed, for good
   #cursor;
   #session; // the token
   #carrier;
@@ -69,7 +70,7 @@ export class Ringway extends EventTarget {
 
   close() {
     // A WebSocket that is open says it by its close code.
-    if (this.#session && this.#state != "closed" && !this.#send) {
+    if (this.#session && !this.#isOver && !this.#send) {
       this.#fetch({}, { method: "DELETE", keepalive: true }).catch(() => {});
     }
     this.#finish(1000, "");
@@ -90,7 +91,8 @@ export class Ringway extends EventTarget {
   }
 
   #finish(code, reason) {
-    if (this.#state == "closed") return;
+    if (this.#isOver) return;
+    this.#isOver = true;
     world.removeEventListener?.("online", this.#online);
     const link = this.#link;
     this.#link = this.#carrier = undefined;
@@ -119,7 +121,7 @@ export class Ringway extends EventTarget {
         const isNew = this.#session && this.#count == null;
         end = await this.#connect(isNew ? "poll" : carriers[at],
           () => isNew || (at && Date.now() > this.#since + better));
-        if (this.#state == "closed") return;
+        if (this.#isOver) return;
         if (FINAL.test(end.code)) return this.#finish(end.code, end.message);
         if (end.lasted >= 0 || end.after) break;
       }
@@ -140,7 +142,7 @@ export class Ringway extends EventTarget {
         after + Math.random() * Math.min(maxDelay, minDelay * 2 ** tries++));
       this.#carrier = undefined;
       this.#become("waiting", delay);
-      if (this.#state == "closed") return;
+      if (this.#isOver) return;
       await new Promise((resolve) => {
         // A network that is back changes nothing for a server that asked for time.
         this.#wake = after ? undefined : resolve;
@@ -215,9 +217,11 @@ export class Ringway extends EventTarget {
       socket.onmessage = ({ data }) => {
         if (link.signal.aborted) return;
         this.#alarm(); // the gateway pings, and the browser answers: nothing of it is seen here
-        this.#sent ??= n - 1;
+        const frame = JSON.parse(data);
+        // What was taken meanwhile has its number all the same: the frames are counted from n.
+        for (this.#sent ??= n - 1; this.#sent < frame.up && !this.#send; this.#sent++) socket.send("");
         this.#send ??= (data) => socket.send(data);
-        this.#take(link, JSON.parse(data));
+        this.#take(link, frame);
       };
       socket.onerror = () => {}; // a close follows
       socket.onclose = ({ code, reason: message }) => resolve({ code, message });
@@ -268,7 +272,7 @@ export class Ringway extends EventTarget {
 
   // Sends what the open connection has not had yet.
   #flush() {
-    if (this.#state == "closed" || (this.#since && !this.#session)) {
+    if (this.#isOver || (this.#since && !this.#session)) {
       for (const { reject } of this.#unsent.splice(0)) reject(new Error("no session"));
     } else if (this.#send) {
       for (const message of this.#unsent) {
