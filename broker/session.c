@@ -34,6 +34,9 @@ void sessions_init(struct sessions *self)
     list_init(&self->due);
     list_init(&self->stuck);
     list_init(&self->forgets);
+    list_init(&self->stale);
+    list_init(&self->unsaid);
+    list_init(&self->unsure);
 }
 
 struct session *session_find(const struct sessions *self, struct wire_text id)
@@ -52,6 +55,8 @@ struct session *session_new(struct sessions *self, struct wire_text id)
     list_init(&session->carriers);
     list_init(&session->of_holder);
     list_init(&session->of_announcer);
+    list_init(&session->of_stale);
+    list_init(&session->of_unsure);
     list_init(&session->events);
     list_init(&session->receipts);
     list_init(&session->topics);
@@ -98,6 +103,8 @@ void session_destroy(struct sessions *sessions, struct session **self_p)
     list_remove(&self->place);
     list_remove(&self->of_holder);
     list_remove(&self->of_announcer);
+    list_remove(&self->of_stale);
+    list_remove(&self->of_unsure);
     table_remove(&sessions->by_id, &self->by_id);
     sessions->count--;
     blob_unref(&self->meta);

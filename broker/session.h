@@ -79,8 +79,12 @@ struct sessions {
     struct link due;     // carriers that something is to be sent for
     struct link stuck;   // those of them whose edge had no room
     struct link forgets; // FORGETs for which there was no room
-    bool found;          // one was taken from SESS since commands were held last
-    bool grown;          // the time in which edges may announce them is over
+    struct link stale;   // sessions without a carrier, whose copy lacks something
+    struct link unsaid;  // those of them whose edge had no room
+    struct link
+        unsure; // sessions that messages with a number wait for too long, by skip_ms
+    bool found; // one was taken from SESS since commands were held last
+    bool grown; // the time in which edges may announce them is over
 };
 
 struct session {
@@ -93,12 +97,15 @@ struct session {
     struct edge *holder;     // whose copy is the newest; NULL: nobody's
     struct link of_holder;
     struct link of_announcer; // of an edge that may still announce its carrier
-    struct link events;       // that are not acknowledged
+    struct link of_stale;     // in stale or unsaid
+    struct link of_unsure;
+    struct link events; // that are not acknowledged
     size_t messages, notes, bytes;
     uint64_t last, acked;  // seq of events
     uint64_t taken, up;    // newest n that was taken, and that was acknowledged
     uint64_t att;          // newest
     int64_t until_ms;      // end of its grace; when it ended
+    int64_t skip_ms;       // when what lies before a number that waits is given up
     int64_t hold_until_ms; // older carriers may still be announced until then
     uint64_t older;        // so many of them
     struct session_ring ring;
@@ -120,6 +127,9 @@ struct session {
     bool told_attached : 1; // to workers that ask
     bool lost_told : 1;     // LOST, and no message since
     bool up_elsewhere : 1;  // `up` has grown by what another carrier brought
+    bool taken_unsure : 1;  // a client may have been told a higher one, by another life
+    bool topics_ours : 1;   // subscribed, or not any more, in this life of the broker
+    bool copy_behind : 1;   // no BIND has told what was subscribed or labelled last
     char id[SESSION_ID_SIZE + 1];
 };
 

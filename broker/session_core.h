@@ -64,6 +64,8 @@ void session_pass_acks(struct core *core, struct session *session);
 void session_pass_carrier_acks(struct core *core, struct carrier *carrier, uint64_t seq);
 /* Carriers that wait may go on where they can. */
 void session_wake(struct core *core, struct session *session);
+/* Numbers that nobody said since the broker's start will not come any more. */
+void session_skip(struct core *core, struct session *session);
 
 /* session_up.c */
 /* Something happened to the session: its worker hears of it. */
@@ -102,6 +104,9 @@ void session_owe(struct core *core, struct carrier *carrier, unsigned due);
 /* While no carrier serves: the edge that keeps the copy is told how far the client's
  * count has come by messages of other edges. */
 void session_tell_holder(struct session *session);
+/* What its edge keeps a copy of is not what it was: a topic, the label, the worker.  The
+ * copy is told while no carrier serves, or when its carrier has gone. */
+void session_changed(struct core *core, struct session *session);
 /* Tells what fits. */
 void session_pay(struct core *core);
 /* What did not fit before. */

@@ -270,6 +270,8 @@ static int s_sub(const struct request *request, struct session *session)
         session_topic_get(session, name, since.data ? since : answer_key(position));
     if (!topic)
         return -ENOBUFS;
+    session->topics_ours = true;
+    session_changed(core, session);
     if (!carrier || carrier->due & CARRIER_DUE_BIND)
         return 0;
     struct edge *edge = carrier->channel->edge;
@@ -292,7 +294,9 @@ static int s_unsub(const struct request *request, struct session *session)
     if (!topic)
         return 0;
     session_topic_remove(session, &topic);
-    if (!carrier || carrier->due & CARRIER_DUE_BIND)
+    session->topics_ours = true;
+    session_changed(request->core, session);
+    if (!carrier || carrier->due & CARRIER_DUE_BIND) // which names those that are left
         return 0;
     struct edge *edge = carrier->channel->edge;
     struct wire_header header;
@@ -328,6 +332,8 @@ static int s_carry_out(const struct request *request, struct session *session,
         result = s_unsub(request, session);
     else if (session->current) // a label: the copy has it too
         session_owe(request->core, session->current, CARRIER_DUE_BIND);
+    else
+        session_changed(request->core, session);
     if (result == 0 && question)
         question_took(question, 1, 0);
     return result;

@@ -36,15 +36,17 @@ static int s_tell(struct carrier *carrier, const char *verb, const char *word)
     return edge_commit(edge, &header, payload_none(), COMMAND_CONTROL);
 }
 
-/* Lines of the session's subscriptions; the interest of the edge in them begins here. */
+/* Lines of the session's subscriptions; the interest of the carrier's edge in them begins
+ * here. */
 static void s_write_topics(struct core *core, const struct session *session,
                            struct bytes *out)
 {
-    struct edge *edge = session->current->channel->edge;
+    struct edge *edge = session->current ? session->current->channel->edge : NULL;
     struct link *at = list_first(&session->topics);
     for (; at; at = list_after(&session->topics, at)) {
         const struct session_topic *topic = list_item(at, struct session_topic, order);
-        publish_want(core, edge, answer_key(topic->name), edge->ring.next);
+        if (edge)
+            publish_want(core, edge, answer_key(topic->name), edge->ring.next);
         (void)bytes_printf(out, "%s %s\n", topic->name, topic->position);
     }
 }
@@ -61,17 +63,17 @@ static uint64_t s_count_older(const struct session *session)
     return count;
 }
 
-/* BIND c channel sid att up position grace= worker= older= label= LF topics */
-static int s_bind(struct core *core, struct carrier *carrier)
+/* BIND c channel sid att up position grace= worker= older= label= LF topics.  id: of the
+ * carrier; that of the session itself: for the copy alone. */
+static int s_bind(struct core *core, struct session *session, struct edge *edge,
+                  const char *id)
 {
-    const struct session *session = carrier->session;
-    struct edge *edge = carrier->channel->edge;
     const struct label *label = session->channel ? session->channel->label : NULL;
     struct wire_header header;
     struct bytes lines;
     bytes_init(&lines, DUE_LINES);
     edge_begin(edge, &header, "BIND");
-    wire_add(&header, carrier->channel->id);
+    wire_add(&header, id);
     wire_add(&header, session->id);
     wire_add_u64(&header, session->att);
     wire_add_u64(&header, session->up);
@@ -89,6 +91,8 @@ static int s_bind(struct core *core, struct carrier *carrier)
         (struct wire_text){lines.size ? (const char *)lines.data : "", lines.size},
         COMMAND_CONTROL);
     bytes_clear(&lines);
+    if (result == 0)
+        session->copy_behind = false;
     return result;
 }
 
@@ -142,8 +146,10 @@ static int s_say_up(struct edge *edge, const char *id, struct session *session)
     wire_add(&header, id);
     wire_add_u64(&header, session->up);
     int result = edge_commit(edge, &header, payload_none(), COMMAND_CONTROL);
-    if (result == 0)
+    if (result == 0) {
         session->up_elsewhere = false;
+        session->copy_behind |= session->current != NULL; // which may have gone
+    }
     return result;
 }
 
@@ -161,12 +167,14 @@ void session_tell_holder(struct session *session)
 /* One thing that is due: 0, or -ENOBUFS. */
 static int s_pay_one(struct core *core, struct carrier *carrier, enum carrier_due due)
 {
-    const struct session *session = carrier->session;
+    struct session *session = carrier->session;
     switch (due) {
     case CARRIER_DUE_DROP:
         return s_tell(carrier, "DROP", carrier->reason);
     case CARRIER_DUE_BIND:
-        return session ? s_bind(core, carrier) : 0;
+        return session
+                   ? s_bind(core, session, carrier->channel->edge, carrier->channel->id)
+                   : 0;
     case CARRIER_DUE_UP:
         return session ? s_up(carrier) : 0;
     case CARRIER_DUE_MORE:
@@ -194,9 +202,30 @@ static bool s_pay_carrier(struct core *core, struct carrier *carrier)
     return true;
 }
 
+void session_changed(struct core *core, struct session *session)
+{
+    session->copy_behind = true;
+    if (!session->current && session->holder && !list_has(&session->of_stale))
+        list_append(&core->sessions.stale, &session->of_stale);
+}
+
+/* Sessions whose carrier has come back since have nothing to say here. */
+static void s_pay_copies(struct core *core)
+{
+    struct sessions *sessions = &core->sessions;
+    while (!list_is_empty(&sessions->stale)) {
+        struct link *first = list_pop(&sessions->stale);
+        struct session *session = list_item(first, struct session, of_stale);
+        if (session->copy_behind && !session->current && session->holder &&
+            s_bind(core, session, session->holder, session->id) < 0)
+            list_append(&sessions->unsaid, first);
+    }
+}
+
 void session_pay(struct core *core)
 {
     struct sessions *sessions = &core->sessions;
+    s_pay_copies(core);
     while (!list_is_empty(&sessions->due)) {
         struct link *first = list_pop(&sessions->due);
         if (!s_pay_carrier(core, list_item(first, struct carrier, due_place)))
@@ -236,6 +265,8 @@ void session_pay_stuck(struct core *core)
     }
     while (!list_is_empty(&core->sessions.stuck))
         list_append(&core->sessions.due, list_pop(&core->sessions.stuck));
+    while (!list_is_empty(&core->sessions.unsaid))
+        list_append(&core->sessions.stale, list_pop(&core->sessions.unsaid));
     session_pay(core);
 }
 

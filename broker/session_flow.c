@@ -96,6 +96,41 @@ void session_wake(struct core *core, struct session *session)
     }
 }
 
+/* The lowest number that waits for its turn on a post; 0: none does. */
+static uint64_t s_lowest_waiting(const struct session *session)
+{
+    uint64_t lowest = 0;
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at)) {
+        const struct carrier *carrier = list_item(at, struct carrier, of_session);
+        if (carrier->mode == CARRIER_POST && carrier->flow == CARRIER_PARKED &&
+            carrier->waits_n > 0 && (lowest == 0 || carrier->waits_n < lowest))
+            lowest = carrier->waits_n;
+    }
+    return lowest;
+}
+
+void session_skip(struct core *core, struct session *session)
+{
+    uint64_t lowest = s_lowest_waiting(session);
+    list_remove(&session->of_unsure);
+    if (!session->taken_unsure || lowest <= session->taken + 1)
+        return;
+    session->taken_unsure = false;
+    session->taken = lowest - 1;
+    session_say(core, session, SESSION_SAYS_LOST, "skipped", payload_none());
+    session_wake(core, session);
+}
+
+/* The copy that was announced may be older than what the client was told was taken. */
+static void s_expect_skip(struct core *core, struct session *session)
+{
+    if (!session->taken_unsure || list_has(&session->of_unsure))
+        return;
+    session->skip_ms = core->now_ms + core->settings.edge_lease_ms;
+    list_append(&core->sessions.unsure, &session->of_unsure);
+}
+
 /* ---- Messages ---- */
 
 /* False: the message of this number is not to be taken now, or not again; it was dealt
@@ -114,6 +149,7 @@ static bool s_is_next(struct core *core, struct carrier *carrier, uint64_t n)
     if (carrier->mode == CARRIER_POST || session_is_early(core)) {
         carrier->waits_n = n;
         session_park(core, carrier);
+        s_expect_skip(core, session);
         return false;
     }
     session_say(core, session, SESSION_SAYS_LOST, "skipped", payload_none());
@@ -140,8 +176,10 @@ static void s_take_message(struct core *core, struct carrier *carrier,
         return;
     }
     added->elsewhere = carrier != session->current;
-    if (n)
+    if (n) {
         session->taken = n;
+        session->taken_unsure = false;
+    }
     carrier->waits_n = 0;
     session_taken(core, carrier, added->seq);
     session_message(core, session, added);

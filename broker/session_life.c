@@ -127,6 +127,8 @@ void session_detach(struct core *core, struct session *session)
     list_remove(&session->place);
     list_append(&core->sessions.away, &session->place);
     session_tell_presence(core, session);
+    if (session->copy_behind) // perhaps its carrier had gone before it could take it
+        session_changed(core, session);
 }
 
 void session_end(struct core *core, struct session *session, const char *words)
@@ -182,23 +184,40 @@ static struct wire_text s_read_topics(struct session *session, struct wire_text 
     return lines;
 }
 
+/* The worker, the label and the subscriptions of a newer copy; returns the rest of its
+ * payload. */
+static struct wire_text s_take_copy(const struct announcement *from,
+                                    struct session *session)
+{
+    const struct wire_record *record = from->record;
+    struct wire_text worker = record->token[4];
+    struct wire_text label = wire_option(record, from->options, "label");
+    session_set(&session->worker, wire_is(worker, "-") ? payload_none() : worker);
+    if (session->channel && label.data && label_is_valid(label))
+        label_set(&from->core->labels, session->channel, label);
+    while (!session->topics_ours && !list_is_empty(&session->topics)) {
+        struct session_topic *first =
+            list_item(list_first(&session->topics), struct session_topic, order);
+        session_topic_remove(session, &first);
+    }
+    return session->topics_ours ? payload_none()
+                                : s_read_topics(session, payload_of(record));
+}
+
 /* It goes on under numbers that no earlier life of the broker gave out. */
 static void s_revive(const struct announcement *from, struct session *session,
                      struct service *service)
 {
     struct core *core = from->core;
-    const struct wire_record *record = from->record;
-    struct wire_text worker = record->token[4];
     list_remove(&session->place);
     session->state = SESSION_OPEN;
     session->service = service;
     session->last = session->acked = session_first_number(core);
+    session->taken_unsure = true;
     session->told_attached = true; // whatever workers were told: they hear what is new
     session->ring.lost = core->sequence.delivered; // all that was in it
-    if (!wire_is(worker, "-"))
-        session_set(&session->worker, worker);
-    session_set(&session->as, wire_option(record, from->options, "as"));
-    struct wire_text meta = s_read_topics(session, payload_of(record));
+    session_set(&session->as, wire_option(from->record, from->options, "as"));
+    struct wire_text meta = s_take_copy(from, session);
     session_set_meta(session, meta.size > 0 ? meta : payload_none());
     session_meta_shorten(&session->meta);
     session_go_on(core, session);
@@ -224,6 +243,7 @@ static void s_learn(const struct announcement *from, struct session *session,
         return;
     }
     if (att > session->att) {
+        (void)s_take_copy(from, session); // the one before was older
         session->att = att;
         memcpy(session->position, position.data, position.size);
         session->position[position.size] = 0;
@@ -246,7 +266,6 @@ bool session_announced(const struct announcement *from, struct service *service)
     struct core *core = from->core;
     const struct wire_record *record = from->record;
     struct wire_text as = wire_option(record, from->options, "as");
-    struct wire_text label = wire_option(record, from->options, "label");
     uint64_t att, up;
     if (!session_id_is_valid(record->token[1]) || wire_u64(record->token[2], &att) < 0 ||
         wire_u64(record->token[5], &up) < 0 || record->token[6].size > POSITION_MAX ||
@@ -267,8 +286,6 @@ bool session_announced(const struct announcement *from, struct service *service)
         session = session_new(&core->sessions, record->token[1]);
     if (!known)
         s_revive(from, session, service);
-    if (!known && label.data && label_is_valid(label))
-        label_set(&core->labels, session->channel, label);
     s_learn(from, session, att, up);
     if (!known)
         session_admit_waiting(core, session);
@@ -327,6 +344,12 @@ void session_tick(struct core *core)
         s_wake_all(core);
         hold_take(sessions->edge, &held);
         hold_release(core, &held);
+    }
+    while (!list_is_empty(&sessions->unsure)) {
+        session = list_item(list_first(&sessions->unsure), struct session, of_unsure);
+        if (session->skip_ms > core->now_ms)
+            break;
+        session_skip(core, session);
     }
     while ((session = s_first(&sessions->away)) && session->until_ms <= core->now_ms)
         session_end(core, session,

@@ -211,6 +211,8 @@ static void s_take(struct core *core, const struct wire_record *record)
                     wire_is(record->token[3], "-") ? payload_none() : record->token[3]);
         if (session->current)
             session_owe(core, session->current, CARRIER_DUE_BIND);
+        else
+            session_changed(core, session);
     }
 }
 

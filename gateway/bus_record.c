@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "common/topic_pattern.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/session_token.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -337,7 +338,9 @@ static void s_command(struct bus *self, const struct wire_record *record, uint64
         s_for_set(self, record, c, data, size);
     else if (wire_is(verb, "REPLY") && record->count > 3)
         bus_asks_reply(self->asks, record->token[2], record->token[3], s_payload(record));
-    else if (wire_is(verb, "ACK") || wire_is(verb, "FORGET") || wire_is(verb, "UP"))
+    else if (wire_is(verb, "ACK") || wire_is(verb, "FORGET") || wire_is(verb, "UP") ||
+             (wire_is(verb, "BIND") &&
+              session_token_is_id(record->token[2].data, record->token[2].size)))
         s_give_bits(self, s_all(self), data, size);
     else if (wire_is(verb, "PUB") || wire_is(verb, "TOP") || wire_is(verb, "LOST"))
         s_publish(self, record, data, size);

@@ -2,8 +2,10 @@
 
 #include "common/mem.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/types.h>
 
 enum { SLACK_MS = 60000 }; // beyond the grace: the broker may have been away
 
@@ -71,6 +73,46 @@ void session_copy_set(char **text, const char *data, size_t size)
 {
     free(*text);
     *text = data ? mem_strndup(data, size) : NULL;
+}
+
+/* Where the line of this topic begins among others; its size with the end.  -1: there is
+ * none. */
+static ssize_t s_line_of(const char *lines, const char *topic, size_t size,
+                         size_t *line_size)
+{
+    for (const char *at = lines; at && *at; at += *line_size) {
+        const char *end = strchr(at, '\n');
+        *line_size = end ? (size_t)(end - at) + 1 : strlen(at);
+        if (strncmp(at, topic, size) == 0 && (at[size] == ' ' || at[size] == '\n'))
+            return at - lines;
+    }
+    return -1;
+}
+
+bool session_copy_has(const char *lines, const char *topic, size_t size)
+{
+    size_t line_size;
+    return s_line_of(lines, topic, size, &line_size) >= 0;
+}
+
+void session_copy_unfollow(struct session_copy *copy, const char *topic, size_t size)
+{
+    size_t line_size;
+    ssize_t at = s_line_of(copy->topics, topic, size, &line_size);
+    if (at < 0)
+        return;
+    char *rest = copy->topics + at + line_size;
+    memmove(copy->topics + at, rest, strlen(rest) + 1);
+}
+
+void session_copy_follow(struct session_copy *copy, const char *topic, size_t size,
+                         const char *position, size_t position_size)
+{
+    session_copy_unfollow(copy, topic, size);
+    size_t used = copy->topics ? strlen(copy->topics) : 0;
+    copy->topics = mem_realloc(copy->topics, used + size + position_size + 3);
+    snprintf(copy->topics + used, size + position_size + 3, "%.*s %.*s\n", (int)size,
+             topic, (int)position_size, position);
 }
 
 /* The oldest one that is not served: who leaves goes behind all others. */

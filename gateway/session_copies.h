@@ -35,6 +35,13 @@ void session_copies_serve(struct session_copies *self, struct session_copy *copy
 struct session_copy *session_copies_find(struct session_copies *self, const char *id);
 /* Replaces one of its texts; NULL: none. */
 void session_copy_set(char **text, const char *data, size_t size);
+/* A topic or pattern, and the position from which on it is wanted, in place of an earlier
+ * line of it; as they stand in records. */
+void session_copy_follow(struct session_copy *copy, const char *topic, size_t size,
+                         const char *position, size_t position_size);
+/* Is there a line of this topic among these? */
+bool session_copy_has(const char *lines, const char *topic, size_t size);
+void session_copy_unfollow(struct session_copy *copy, const char *topic, size_t size);
 /* Channel serves it no more: it is remembered for its grace.  Nothing, where another one
  * serves it by now. */
 void session_copies_leave(struct session_copies *self, const char *id, uint64_t channel,

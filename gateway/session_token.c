@@ -75,6 +75,12 @@ void session_token_id(const char *token, char out[SESSION_ID_ROOM])
     snprintf(out, SESSION_ID_ROOM, "session.%.16s.%s", hex, hex + KEPT_SIZE);
 }
 
+bool session_token_is_id(const char *text, size_t size)
+{
+    static const char prefix[] = "session.";
+    return size >= sizeof prefix - 1 && memcmp(text, prefix, sizeof prefix - 1) == 0;
+}
+
 void session_token_as(const char *route, const char *subject, char out[SESSION_AS_ROOM])
 {
     uint8_t digests[2 * DIGEST_SIZE], digest[DIGEST_SIZE];

@@ -3,6 +3,7 @@
  * tests/vectors/session_token.tsv. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ int session_token_read(const char *text, size_t size, char out[SESSION_TOKEN_ROO
 /* The name of its session on the bus: 128 bits of the token's SHA-256, from which the
  * token cannot be found.  It has the form of a channel's id. */
 void session_token_id(const char *token, char out[SESSION_ID_ROOM]);
+/* Is this such a name, and not the id of a channel?  No edge is called "session". */
+bool session_token_is_id(const char *text, size_t size);
 /* The `as` of its carriers, whose session it is: 128 bits of a SHA-256 over the route's
  * name and the subject (NULL: none); the broker compares without knowing either. */
 void session_token_as(const char *route, const char *subject, char out[SESSION_AS_ROOM]);

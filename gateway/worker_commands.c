@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/wire.h"
 #include "gateway/gateway_metrics.h"
+#include "gateway/session_token.h"
 #include "gateway/worker_presence.h"
 #include "gateway/worker_sessions.h"
 #include "gateway/worker_topics.h"
@@ -446,7 +447,10 @@ static void s_for_channel(struct worker_commands *self, struct worker_command *c
     const struct wire_record *record = &command->record;
     struct wire_text verb = record->token[0];
     struct channel *channel = worker_commands_channel(self, record->token[2]);
-    if (!channel) {
+    if (session_token_is_id(record->token[2].data, record->token[2].size)) {
+        worker_sessions_copy(self,
+                             record); // a BIND: the bus has let no other one through
+    } else if (!channel) {
         if (wire_is(verb, "SUB"))
             worker_topics_missed(self, record);
         if (wire_is(verb, "BIND"))

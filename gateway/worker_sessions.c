@@ -42,6 +42,18 @@ static void s_copy_text(struct wire_text text, char *out, size_t room)
     snprintf(out, room, "%.*s", (int)text.size, text.data);
 }
 
+static void s_renew(struct session_copy *copy, const struct wire_record *record,
+                    const struct s_bind *bind)
+{
+    copy->att = bind->att;
+    copy->up = bind->up;
+    copy->grace_ms = (int64_t)bind->grace_ms;
+    copy->has_older = bind->has_older;
+    session_copy_set(&copy->worker, bind->worker.data, bind->worker.size);
+    session_copy_set(&copy->label, bind->label.data, bind->label.size);
+    session_copy_set(&copy->topics, (const char *)record->payload, record->payload_size);
+}
+
 static void s_keep(struct worker_commands *self, const struct wire_record *record,
                    const struct s_bind *bind, const struct channel *channel)
 {
@@ -50,21 +62,16 @@ static void s_keep(struct worker_commands *self, const struct wire_record *recor
     session_copies_serve(self->sessions, copy, channel->id);
     memcpy(copy->as, session->as, sizeof copy->as);
     s_copy_text(bind->position, copy->position, sizeof copy->position);
-    copy->att = bind->att;
-    copy->up = bind->up;
     copy->service = channel->service->name;
-    copy->grace_ms = (int64_t)bind->grace_ms;
-    copy->has_older = bind->has_older;
-    session_copy_set(&copy->worker, bind->worker.data, bind->worker.size);
-    session_copy_set(&copy->label, bind->label.data, bind->label.size);
-    session_copy_set(&copy->topics, (const char *)record->payload, record->payload_size);
+    s_renew(copy, record, bind);
     session_copy_set(&copy->adopt, channel->adopt,
                      channel->adopt ? strlen(channel->adopt) : 0);
 }
 
-/* A line of a BIND: a topic, and from where on it is wanted, which is the broker's to
- * know. */
+/* A line of a BIND: a topic, as it stands there and as it is, and from where on it is
+ * wanted, which is the broker's to know. */
 struct s_line {
+    struct wire_text token;
     char topic[WORKER_TEXT_ROOM];
 };
 
@@ -77,8 +84,8 @@ static bool s_next_line(const char **at, const char *end, struct s_line *line)
     const char *line_end = memchr(*at, '\n', (size_t)(end - *at));
     size_t size = (size_t)((line_end ? line_end : end) - *at);
     const char *space = memchr(*at, ' ', size);
-    struct wire_text topic = {*at, space ? (size_t)(space - *at) : size};
-    if (!worker_commands_text(topic, line->topic, sizeof line->topic))
+    line->token = (struct wire_text){*at, space ? (size_t)(space - *at) : size};
+    if (!worker_commands_text(line->token, line->topic, sizeof line->topic))
         line->topic[0] = 0;
     *at += size + (line_end ? 1 : 0);
     return true;
@@ -93,6 +100,21 @@ static void s_subscribe(struct worker_commands *self, const struct wire_record *
     while (at && channel->carried && s_next_line(&at, end, &line))
         if (line.topic[0])
             (void)hub_subscribe(self->hub, channel, line.topic, NULL, NULL);
+}
+
+/* A BIND names all subscriptions: what the channel has besides has ended meanwhile. */
+static void s_unsubscribe(struct worker_commands *self, const struct wire_record *record,
+                          const struct session_copy *copy, struct channel *channel)
+{
+    struct s_line line;
+    const char *at = copy && copy->channel == channel->id ? copy->topics : NULL;
+    const char *end = at ? at + strlen(at) : NULL;
+    char *lines = NULL;
+    session_copy_set(&lines, (const char *)record->payload, record->payload_size);
+    while (at && s_next_line(&at, end, &line))
+        if (line.topic[0] && !session_copy_has(lines, line.token.data, line.token.size))
+            hub_unsubscribe(self->hub, channel, line.topic);
+    free(lines);
 }
 
 void worker_sessions_missed(struct worker_commands *self,
@@ -139,6 +161,8 @@ void worker_sessions_bind(struct worker_commands *self,
         return;
     }
     bool is_first = session->att == 0;
+    s_unsubscribe(self, record, session_copies_find(self->sessions, session->id),
+                  channel);
     s_keep(self, record, &bind, channel);
     session->att = bind.att;
     session->up = bind.up;
@@ -149,6 +173,36 @@ void worker_sessions_bind(struct worker_commands *self,
     s_copy_text(bind.position, session->position, sizeof session->position);
     gateway_metrics_attached(session->request.carrier);
     s_begin(self, record, channel);
+}
+
+void worker_sessions_copy(struct worker_commands *self, const struct wire_record *record)
+{
+    char id[SESSION_ID_ROOM];
+    struct s_bind bind;
+    if (record->token[2].size >= sizeof id || !s_read_bind(record, &bind))
+        return;
+    s_copy_text(record->token[2], id, sizeof id);
+    struct session_copy *copy = session_copies_find(self->sessions, id);
+    if (!copy)
+        return;
+    struct channel *channel = channel_find(self->host, copy->channel);
+    if (channel && channel->carried) // the BIND that it will get names what is new
+        s_unsubscribe(self, record, copy, channel);
+    s_renew(copy, record, &bind);
+}
+
+void worker_sessions_follow(struct worker_commands *self,
+                            const struct wire_record *record,
+                            const struct channel *channel)
+{
+    struct wire_text topic = record->token[3], position = wire_option(record, 4, "pos");
+    struct session_copy *copy = session_copies_find(self->sessions, channel->session->id);
+    if (!copy || copy->channel != channel->id)
+        return;
+    if (wire_is(record->token[0], "UNSUB"))
+        session_copy_unfollow(copy, topic.data, topic.size);
+    else if (position.data)
+        session_copy_follow(copy, topic.data, topic.size, position.data, position.size);
 }
 
 /* ---- DROP, FORGET ---- */

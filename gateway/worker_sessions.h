@@ -7,6 +7,12 @@
 /* BIND for a channel that is there. */
 void worker_sessions_bind(struct worker_commands *self,
                           const struct worker_command *command, struct channel *channel);
+/* BIND that names the session itself: for the copy of one that is away. */
+void worker_sessions_copy(struct worker_commands *self, const struct wire_record *record);
+/* SUB or UNSUB for its carrier was carried out: the copy has it too. */
+void worker_sessions_follow(struct worker_commands *self,
+                            const struct wire_record *record,
+                            const struct channel *channel);
 /* BIND for one that is not: the bus has counted its topics. */
 void worker_sessions_missed(struct worker_commands *self,
                             const struct wire_record *record);

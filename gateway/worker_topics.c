@@ -1,6 +1,7 @@
 #include "gateway/worker_topics.h"
 
 #include "gateway/worker_presence.h"
+#include "gateway/worker_sessions.h"
 
 #include <string.h>
 
@@ -75,6 +76,8 @@ void worker_topics_subscription(struct worker_commands *self,
         worker_presence_enter(self, channel, name);
     else if (!more && name)
         worker_presence_exit(self, channel, name);
+    if (!error && channel->session)
+        worker_sessions_follow(self, record, channel);
     worker_commands_answer(self->host, command->reply, error);
 }
 

@@ -40,6 +40,7 @@ void rw_channel_destroy(struct rw_channel **self_p)
         return;
     rw_channel_drop(*self_p, "stopped");
     rw_request_clear(&(*self_p)->request);
+    free((*self_p)->origins);
     free(*self_p);
     *self_p = NULL;
 }

@@ -219,6 +219,33 @@ static int s_which(struct wire_text verb)
     return -1;
 }
 
+/* FNV-1a, 64 bits: what it is made of are ids and numbers that no client chooses. */
+static uint64_t s_hash(struct wire_text text)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    for (size_t at = 0; at < text.size; at++)
+        hash = (hash ^ (uint8_t)text.data[at]) * 0x100000001b3;
+    return hash;
+}
+
+/* Did this message of a session come before under another seq?  Notes where it is from.
+ */
+static bool s_has_come(struct rw_channel *channel, const struct wire_record *record)
+{
+    struct wire_text origin = wire_option(record, 4, "o");
+    if (!origin.data)
+        return false;
+    if (!channel->origins)
+        channel->origins = mem_new(struct rw_origins);
+    struct rw_origins *known = channel->origins;
+    uint64_t hash = s_hash(origin);
+    for (unsigned at = 0; at < RW_ORIGINS; at++)
+        if (known->hash[at] == hash)
+            return true;
+    known->hash[known->next++ % RW_ORIGINS] = hash;
+    return false;
+}
+
 /* Has this not been handled yet?  Notes the sequence number. */
 static bool s_is_new(struct rw_app *app, struct s_event *event)
 {
@@ -233,7 +260,8 @@ static bool s_is_new(struct rw_app *app, struct s_event *event)
     if (wire_is(verb, "ADOPT") || event->seq <= channel->last_seq)
         return false;
     channel->last_seq = event->seq;
-    return true;
+    return !(wire_is(verb, "TEXT") || wire_is(verb, "BIN")) ||
+           !s_has_come(channel, event->record);
 }
 
 static void s_nack(struct rw_app *app, struct s_event *event)

@@ -116,6 +116,15 @@ struct rw_request {
     size_t body_size;
 };
 
+/* Where a session's newest messages came from, as hashes of `o=`: a broker that starts
+ * anew says those again, under other seqs, whose acknowledgement was lost with it, at
+ * most 64. */
+enum { RW_ORIGINS = 128 };
+struct rw_origins {
+    uint64_t hash[RW_ORIGINS];
+    unsigned next;
+};
+
 struct rw_channel {
     UT_hash_handle hh;
     struct rw_app *app;
@@ -126,9 +135,10 @@ struct rw_channel {
     int (*hook)(void *context, const struct iovec *data, struct iovec *out);
     void *hook_context;
     uint64_t last_seq;
-    int64_t check_ms; // when to ask about it; 0: not
-    int64_t later_ms; // the pause after the next LATER
-    unsigned attempt; // of the event that is being handled
+    struct rw_origins *origins; // of a session's newest messages; NULL: none yet
+    int64_t check_ms;           // when to ask about it; 0: not
+    int64_t later_ms;           // the pause after the next LATER
+    unsigned attempt;           // of the event that is being handled
     bool is_websocket, is_adopted, is_accepted;
     bool is_open;  // neither side has closed it
     bool is_gone;  // nothing goes out any more

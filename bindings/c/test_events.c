@@ -297,6 +297,21 @@ START_TEST(a_session_tells_who_carries_it_and_what_is_lost)
 }
 END_TEST
 
+START_TEST(a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once)
+{
+    test_start(0, NULL);
+    ck_assert_ptr_nonnull(test_open(SESSION, HTTP));
+    test_expect(test_event("TEXT", SESSION, 2, " o=1\none"));
+    test_expect(test_event("TEXT", SESSION, 3, " o=" CHANNEL ":2\ntwo"));
+    test_expect(test_event("TEXT", SESSION, 4096, " o=1\none"));
+    test_expect(test_event("TEXT", SESSION, 4097, " o=" CHANNEL ":2\ntwo"));
+    test_expect(test_event("TEXT", SESSION, 4098, " o=" CHANNEL ":3\ntwo"));
+    test_expect(test_event("TEXT", SESSION, 4099, " o=2\nthree"));
+    ck_assert_ptr_nonnull(
+        strstr(test_notes, "text one\ntext two\ntext two\ntext three\n"));
+}
+END_TEST
+
 START_TEST(a_channel_of_another_worker_is_adopted_with_its_sequence)
 {
     test_start(0, NULL);
@@ -340,6 +355,8 @@ void test_add_events(TCase *tests)
     tcase_add_test(tests, a_body_that_follows_is_handed_over_in_parts);
     tcase_add_test(tests, a_client_that_is_slow_is_told_and_so_is_the_end_of_it);
     tcase_add_test(tests, a_session_tells_who_carries_it_and_what_is_lost);
+    tcase_add_test(
+        tests, a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once);
     tcase_add_test(tests, a_channel_of_another_worker_is_adopted_with_its_sequence);
     tcase_add_test(tests, bytes_that_are_no_record_are_dropped);
 }

@@ -551,6 +551,52 @@ def a_broker_that_starts_anew_is_told_every_session():
         assert asked.tokens[1] == position(4), asked
 
 
+def told_topics(own):
+    """The subscriptions that each session has in the gateway's copy."""
+    own.broker.c = 0
+    mark = own.broker.mark()
+    own.broker.say("WHO", "0")
+    told = [record for record in own.broker.sync(mark) if record.verb == "SESS"]
+    return {r.tokens[0]: r.payload.split(b"\n\n")[0].decode() for r in told}
+
+
+@case()
+def what_is_subscribed_is_told_to_a_broker_that_starts_anew():
+    with Edge() as own:
+        _, chan, token = own.new_websocket(at=3)
+        own.say("SUB", chan, "rooms/1", pos=position(3))
+        own.say("SUB", chan, "rooms/2", pos=position(3))
+        own.say("UNSUB", chan, "rooms/1")
+        assert told_topics(own) == {sid_of(token): f"rooms/2 {position(3)}"}
+
+
+@case()
+def what_is_subscribed_while_the_client_is_away_is_told_as_well():
+    with Edge() as own:
+        _, opened = own.ask("/chat")
+        sid = option(opened, "sid")
+        own.bind(opened, payload=f"rooms/1 {position(1)}\n")
+        own.broker.wait_for("CLOSE")
+        own.say("BIND", sid, sid, "1", "0", position(1), payload=f"rooms/2 {position(2)}\n",
+                grace="30000")
+        assert told_topics(own) == {sid: f"rooms/2 {position(2)}"}
+
+
+@case()
+def what_a_later_bind_does_not_name_is_no_more_subscribed():
+    with Edge() as own:
+        client, opened = own.shake("/chat")
+        topics = "".join(f"rooms/{n} {position(1)}\n" for n in (1, 2))
+        own.bind(opened, payload=topics)
+        client.finish_handshake()
+        client.read_text()
+        own.broker.say("HB", "0", EPOCH)
+        own.bind(opened, payload=f"rooms/2 {position(1)}\n")
+        own.say("PUB", "rooms/1", position(2), payload=b"not any more")
+        own.say("PUB", "rooms/2", position(3), payload=b"still")
+        assert json.loads(client.read_text())["data"] == "still"
+
+
 @case()
 def how_far_the_count_has_come_is_told_for_who_is_there_and_who_is_away():
     with Edge() as own:

@@ -411,6 +411,43 @@ START_TEST(a_subscription_goes_with_the_session_from_edge_to_edge)
 }
 END_TEST
 
+START_TEST(what_is_subscribed_while_nobody_is_attached_is_told_to_the_edge_with_the_copy)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1006");
+    rig_turn(rig);
+    rig_forget(rig);
+    rig_app(rig, 1, "SUB " S1 " rooms/1");
+    rig_expect(rig, "edge 8 BIND * " S1 " " S1 " * grace=*|rooms/1 " POS("0") "|");
+    rig_app(rig, 1, "LABEL " S1 " ann");
+    rig_expect(rig, "edge 8 BIND * " S1 " " S1 " * label=ann*|rooms/1 " POS("0") "|");
+    rig_app(rig, 1, "UNSUB " S1 " rooms/1");
+    rig_expect(rig, "edge 8 BIND * " S1 " " S1 " * label=ann*|");
+    rig_forget(rig);
+    rig_app(rig, 1, "PUB rooms/1\none"); // a copy is no interest
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 PUB *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_subscription_that_may_have_missed_its_carrier_is_told_to_the_copy)
+{
+    struct rig *rig = s_opened();
+    rig_app(rig, 1, "SUB " S1 " rooms/1");
+    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("0"));
+    rig_edge(rig, 8, "CLOSE " CH("1") " 2 1006");
+    rig_expect(rig, "edge 8 BIND * " S1 " " S1 " *|rooms/1 " POS("0") "|");
+    rig_edge(rig, 8, "OPEN " CH("2") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 8 BIND * " CH("2") " " S1 " *|rooms/1 " POS("0") "|");
+    rig_forget(rig);
+    rig_edge(rig, 8, "CLOSE " CH("2") " 2 1006"); // what BIND has said is known
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 8 BIND *");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(workers_that_ask_hear_of_carriers)
 {
     struct rig *rig = s_opened();
@@ -483,6 +520,11 @@ int main(void)
     tcase_add_test(tcase, a_client_that_is_away_may_fetch_the_rest_of_a_closed_session);
     tcase_add_test(tcase, a_closed_session_without_client_and_rest_ends_at_once);
     tcase_add_test(tcase, a_subscription_goes_with_the_session_from_edge_to_edge);
+    tcase_add_test(
+        tcase,
+        what_is_subscribed_while_nobody_is_attached_is_told_to_the_edge_with_the_copy);
+    tcase_add_test(tcase,
+                   a_subscription_that_may_have_missed_its_carrier_is_told_to_the_copy);
     tcase_add_test(tcase, workers_that_ask_hear_of_carriers);
     tcase_add_test(tcase, what_sessions_say_of_themselves);
     tcase_add_test(tcase, no_edge_may_have_the_name_of_sessions);

@@ -98,6 +98,29 @@ START_TEST(what_is_forgotten_takes_its_texts_along)
 }
 END_TEST
 
+START_TEST(what_is_subscribed_is_a_line_of_each_topic)
+{
+    struct session_copy *copy = s_serve("a", 1);
+    session_copy_unfollow(copy, "t", 1); // there is none
+    session_copy_follow(copy, "t/1", 3, "e:1", 3);
+    ck_assert_str_eq(copy->topics, "t/1 e:1\n");
+    session_copy_follow(copy, "t", 1, "e:2", 3);
+    session_copy_follow(copy, "t/11", 4, "e:3", 3);
+    ck_assert_str_eq(copy->topics, "t/1 e:1\nt e:2\nt/11 e:3\n");
+    session_copy_follow(copy, "t/1", 3, "e:14", 4);
+    ck_assert_str_eq(copy->topics, "t e:2\nt/11 e:3\nt/1 e:14\n");
+    ck_assert(session_copy_has(copy->topics, "t/1", 3));
+    ck_assert(!session_copy_has(copy->topics, "t/", 2));
+    ck_assert(!session_copy_has(NULL, "t", 1));
+    session_copy_unfollow(copy, "t/11", 4);
+    session_copy_unfollow(copy, "t/", 2);
+    ck_assert_str_eq(copy->topics, "t e:2\nt/1 e:14\n");
+    session_copy_unfollow(copy, "t/1", 3);
+    session_copy_unfollow(copy, "t", 1);
+    ck_assert_str_eq(copy->topics, "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("session_copies");
@@ -109,6 +132,7 @@ int main(void)
     tcase_add_test(tests, an_older_channel_does_not_take_it_along);
     tcase_add_test(tests, one_that_is_served_again_is_left_again);
     tcase_add_test(tests, what_is_forgotten_takes_its_texts_along);
+    tcase_add_test(tests, what_is_subscribed_is_a_line_of_each_topic);
     suite_add_tcase(suite, tests);
     return vectors_run(suite);
 }

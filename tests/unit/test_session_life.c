@@ -84,6 +84,65 @@ START_TEST(an_edge_brings_a_session_back)
 }
 END_TEST
 
+START_TEST(a_post_beyond_what_an_old_copy_knew_waits_for_the_lease_only)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 8, "SESS " S1 " 3 chat - 5 " POS("1") " as=r\n\n{}");
+    rig_edge(rig, 8, "SYNCED");
+    rig_edge(rig, 9, "SYNCED");
+    s_wait(rig, 6);
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=9\nnine");
+    rig_edge(rig, 9, "OPEN " CH2("2") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9, "TEXT " CH2("2") " 2 n=8\neight");
+    s_wait(rig, 3);
+    rig_expect_no(rig, "app 1 TEXT *");
+    s_wait(rig, 3);
+    rig_expect(rig, "app 1 LOST " S1 " * skipped");
+    rig_expect(rig, "edge 9 RESEND * " CH2("2") " 1 from=1");
+    rig_edge(rig, 9, "TEXT " CH2("2") " 2 n=8\neight");
+    rig_expect(rig, "app 1 TEXT " S1 " * o=8|eight");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=9\nnine");
+    rig_expect(rig, "app 1 TEXT " S1 " * o=9|nine");
+    rig_forget(rig);
+    rig_edge(rig, 9, "OPEN " CH2("3") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 9,
+             "TEXT " CH2("3") " 2 n=11\neleven"); // now it is known what was taken
+    s_wait(rig, 12);
+    rig_expect_no(rig, "app 1 LOST *");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(the_newest_copy_says_what_a_session_is_subscribed_to)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9,
+             "SESS " S1 " 2 chat - 0 " POS("1") " as=r\nrooms/1 " POS("1") "\n\n{}");
+    rig_edge(rig, 8,
+             "SESS " S1 " 3 chat - 0 " POS("1") " as=r\nrooms/2 " POS("1") "\n\n{}");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " *|rooms/2 " POS("1") "|");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(an_older_copy_takes_away_nothing_that_was_subscribed_meanwhile)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9,
+             "SESS " S1 " 2 chat - 0 " POS("1") " as=r\nrooms/1 " POS("1") "\n\n{}");
+    rig_app(rig, 1, "SUB " S1 " rooms/3");
+    rig_turn(rig);
+    rig_edge(rig, 8,
+             "SESS " S1 " 3 chat - 0 " POS("1") " as=r\nrooms/2 " POS("1") "\n\n{}");
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND * " CH2("1") " " S1 " *rooms/3 *");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(a_join_waits_for_the_edge_that_knows_its_session)
 {
     struct rig *rig = s_restarted();
@@ -239,6 +298,9 @@ int main(void)
     Suite *suite = suite_create("session_life");
     TCase *tcase = tcase_create("restart");
     tcase_add_test(tcase, an_edge_brings_a_session_back);
+    tcase_add_test(tcase, a_post_beyond_what_an_old_copy_knew_waits_for_the_lease_only);
+    tcase_add_test(tcase, the_newest_copy_says_what_a_session_is_subscribed_to);
+    tcase_add_test(tcase, an_older_copy_takes_away_nothing_that_was_subscribed_meanwhile);
     tcase_add_test(tcase, a_join_waits_for_the_edge_that_knows_its_session);
     tcase_add_test(tcase, a_join_of_a_session_that_nobody_knows_is_told_so_in_time);
     tcase_add_test(tcase,

@@ -13,6 +13,7 @@ from .result import Result
 log = logging.getLogger("ringway")
 
 QUEUE_MAX = 10000  # sends that may wait behind a body in parts
+ORIGINS_MAX = 128  # the broker has at most 64 messages of a session that are not acknowledged
 
 _HANDLERS = ("on_message", "on_close", "on_body", "on_slow", "on_drain", "on_moved",
              "on_lost", "on_attached", "on_detached")
@@ -62,6 +63,7 @@ class Channel:
         for name in _HANDLERS:
             setattr(self, name, None)
         self.last_seq = 0
+        self.origins = collections.deque(maxlen=ORIGINS_MAX)  # `o=` of the newest messages
         self.event = None  # the one that is being handled
         self.events = collections.deque()  # that wait for it
         self.is_closing = False  # its CLOSE has come

@@ -89,13 +89,27 @@ class Dispatcher:
         if event.verb == "ADOPT" or event.seq <= channel.last_seq:
             return False
         channel.last_seq = event.seq
-        return True
+        return not self._has_come(channel, event)
+
+    @staticmethod
+    def _has_come(channel, event):
+        """A session's message comes again under another seq when its broker was started anew."""
+        origin = event.record.option("o", 3)
+        if origin is None or event.verb not in ("TEXT", "BIN"):
+            return False
+        if origin in channel.origins:
+            return True
+        channel.origins.append(origin)
+        return False
 
     def _repeated(self, channel, event):
         """It has come before.  If it is still being handled, this delivery is done when that is."""
         for other in channel.unfinished():
             same_close = event.verb == other.verb == "CLOSE"
-            if same_close or (event.verb != "ADOPT" and event.seq == other.seq):
+            origin = event.record.option("o", 3)
+            same = event.seq == other.seq or (
+                origin is not None and origin == other.record.option("o", 3))
+            if same_close or (event.verb != "ADOPT" and same):
                 other.deliveries += event.deliveries
                 return
         self._finish(event)

@@ -28,6 +28,17 @@ class EventsTest(AppCase):
             ("on_detached", session, CHANNEL), ("on_attached", session, OTHER),
             ("on_lost", session, "edge-lost")])
 
+    def test_a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once(self):
+        self.start(on_message=self.record("on_message"))
+        session = "session.0123456789abcdef.fedcba9876543210"
+        self.open(session)
+        for seq, text, origin in ((2, "one", "1"), (3, "two", "edge-1.aa.1:2"), (4096, "one", "1"),
+                                  (4097, "two", "edge-1.aa.1:2"), (4098, "two", "edge-1.aa.1:3"),
+                                  (4099, "three", "2")):
+            tag = self.broker.event("TEXT", session, seq, f"o={origin}", payload=text.encode())
+            self.broker.expect("ACK", tag)
+        self.assertEqual([text for *_, text in self.events], ["one", "two", "two", "three"])
+
     def test_events_of_sessions_are_acknowledged_without_handlers(self):
         join = self.start()
         self.assertIsNone(join.option("sessions"))
