@@ -94,18 +94,19 @@ void answer_error(const struct request *request, struct wire_text key, const cha
 void answer_question(struct core *core, const struct question *question)
 {
     struct address to = question_address(question);
-    char counts[80];
+    char counts[160];
     struct answer answer = {.verb = "OK",
                             .key = answer_key(question->subject),
                             .id = answer_key(question->id),
                             .more = question->extra};
-    if (question->code[0] && question->sent == 0) {
+    if (question->code[0] && question->sent == 0 && !question->position) {
         answer.verb = "ERR";
         answer.more = question->code;
         answer.payload = answer_key(question->extra ? question->extra : "");
     } else if (question->several) {
-        snprintf(counts, sizeof counts, "sent=%" PRIu32 " gone=%" PRIu32, question->sent,
-                 question->gone);
+        snprintf(counts, sizeof counts, "%s%ssent=%" PRIu32 " gone=%" PRIu32,
+                 question->position ? question->position : "",
+                 question->position ? " " : "", question->sent, question->gone);
         answer.more = counts;
     }
     s_give(core, &to, &answer);

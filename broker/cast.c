@@ -1,9 +1,6 @@
-/* CAST: one message to a set of channels, which are named by id or by label, less
- * exceptions.  Each channel gets it once, each edge one record. */
-#include "broker/command.h"
+#include "broker/cast.h"
 
 #include "broker/dispatch.h"
-#include "common/bytes.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -12,38 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAST_LINE_MAX = 2 + CHANNEL_ID_MAX + 1, CAST_LINES_BYTES = 64 * 1024 };
-
-/* A channel that was named. */
-struct target {
-    struct table_entry by_id;
-    struct link order; // among those of its edge
-    bool excepted;
-    uint8_t size;
-    char id[CHANNEL_ID_MAX];
-};
-
-/* An edge that has some of them. */
-struct part {
-    struct table_entry by_edge;
-    struct edge *edge;
-    struct link targets;
-};
-
-struct cast {
-    struct request *request;
-    struct table targets, parts;
-    size_t count;          // of targets
-    uint32_t gone;         // channels that no edge has
-    uint32_t refused;      // for which there was no room
-    struct wire_text data; // that is sent
-    const char *code;      // of what is wrong; NULL: nothing
-    char why[160];
-};
+enum { CAST_LINES_BYTES = 64 * 1024 };
 
 struct line {
     bool excepted;
-    char kind; // 'c', 'u'; 's' is as 'c'
+    char kind; // 'c', 'u', 't'; 's' is as 'c'
     struct wire_text name;
 };
 
@@ -60,16 +30,23 @@ static const char *s_read_line(struct wire_text text, struct line *line)
     line->excepted = text.size > 0 && text.data[0] == '-';
     text.data += line->excepted;
     text.size -= line->excepted;
-    if (text.size < 2 || text.data[1] != ':' || !strchr("csu", text.data[0]))
-        return "c:CHANNEL, s:SESSION or u:LABEL, and - before it for an exception";
-    line->kind = text.data[0] == 'u' ? 'u' : 'c';
+    if (text.size < 2 || text.data[1] != ':' || !strchr("csut", text.data[0]))
+        return "c:CHANNEL, s:SESSION, u:LABEL or t:TOPIC, and - before it for an "
+               "exception";
+    line->kind = text.data[0];
+    if (line->kind == 's')
+        line->kind = 'c';
     line->name = (struct wire_text){text.data + 2, text.size - 2};
+    if (line->kind == 't')
+        return topic_kind(line->name.data, line->name.size) == TOPIC_NAME
+                   ? NULL
+                   : "t: a topic has 1 to 255 bytes, no *";
     if (line->kind == 'c' && !channel_id_is_valid(line->name))
         return "c:, s: not the id of a channel or session";
     return line->kind == 'u' && !label_is_valid(line->name) ? "u: 1 to 128 bytes" : NULL;
 }
 
-static struct part *s_part(struct cast *self, struct edge *edge)
+struct part *cast_part(struct cast *self, struct edge *edge)
 {
     struct table_entry *found = table_find(&self->parts, edge->id, edge->id_size);
     if (found)
@@ -77,6 +54,7 @@ static struct part *s_part(struct cast *self, struct edge *edge)
     struct part *part = mem_new(struct part);
     part->edge = edge;
     list_init(&part->targets);
+    list_init(&part->exceptions);
     table_add(&self->parts, &part->by_edge, edge->id, edge->id_size);
     return part;
 }
@@ -94,15 +72,39 @@ static bool s_add(struct cast *self, struct wire_text id, bool excepted)
     target->excepted = excepted;
     target->size = (uint8_t)id.size;
     memcpy(target->id, id.data, id.size);
+    target->name = (struct wire_text){target->id, target->size};
     table_add(&self->targets, &target->by_id, target->id, id.size);
     self->count++;
+    self->exceptions += excepted;
     if (excepted)
         return true;
     struct edge *edge = permit_target(core, self->request->from->authority, id);
-    if (edge)
-        list_append(&s_part(self, edge)->targets, &target->order);
-    else
+    if (edge) {
+        struct part *part = cast_part(self, edge);
+        list_append(&part->targets, &target->order);
+        part->lines++;
+    } else {
         self->gone++;
+    }
+    return true;
+}
+
+/* A topic is named. */
+static bool s_add_topic(struct cast *self, size_t number, const struct line *line)
+{
+    const struct request *request = self->request;
+    if (!self->again && !authority_has_topic(request->from->authority, line->name)) {
+        permit_deny(request->core, request->from->authority, request->record->token[0],
+                    line->name);
+        return s_fail(self, number, "denied", "the key does not allow the topic");
+    }
+    if (self->topics == CAST_TOPICS_MAX)
+        return s_fail(self, number, "value", "more than 128 topics");
+    for (size_t at = 0; at < self->topics; at++)
+        if (cast_is_same(self->topic[at].name, line->name))
+            return true; // as an exception, if it is one
+    self->topic[self->topics++] = (struct cast_topic){line->name, line->excepted};
+    self->published += !line->excepted;
     return true;
 }
 
@@ -127,16 +129,19 @@ static bool s_take_line(struct cast *self, size_t number, const struct line *lin
 {
     struct core *core = self->request->core;
     bool fits = true;
-    if (line->kind == 'u') {
+    if (line->kind == 't') {
+        return s_add_topic(self, number, line);
+    } else if (line->kind == 'u') {
         fits = s_add_label(self, line);
     } else if (permit_channel(core, self->request->from->authority, line->name)) {
         fits = s_add(self, line->name, line->excepted);
-    } else {
+    } else if (!self->again) {
         permit_deny(core, self->request->from->authority, self->request->record->token[0],
                     line->name);
         return s_fail(self, number, "denied", "the key does not allow its service");
     }
-    return fits || s_fail(self, number, "value", "more channels than cast-channels");
+    return fits || self->again ||
+           s_fail(self, number, "value", "more channels than cast-channels");
 }
 
 /* One pass over the lines: the exceptions first, then what they are taken from. */
@@ -157,7 +162,7 @@ static bool s_take_lines(struct cast *self, uint64_t count, bool excepted)
     return true;
 }
 
-static bool s_read(struct cast *self)
+bool cast_read(struct cast *self)
 {
     const struct request *request = self->request;
     uint64_t count;
@@ -170,6 +175,8 @@ static bool s_read(struct cast *self)
     self->code = NULL;
     if (!s_take_lines(self, count, true) || !s_take_lines(self, count, false))
         return false;
+    if (self->topics > 0 && !self->again && !cast_check(self))
+        return false;
     if (self->data.size <= WIRE_PAYLOAD_MAX - CAST_LINES_BYTES)
         return true;
     self->code = "large";
@@ -178,16 +185,17 @@ static bool s_read(struct cast *self)
 }
 
 /* The lines that fit into one record; `targets` are moved to `sent`. */
-static uint32_t s_fill(struct bytes *payload, struct link *targets, struct link *sent,
-                       size_t data_size)
+static uint32_t s_fill(const struct cast *self, struct bytes *payload,
+                       struct link *targets, struct link *sent)
 {
     uint32_t count = 0;
+    size_t data_size = self->data.size;
     list_init(sent);
     while (!list_is_empty(targets) &&
            payload->size + CAST_LINE_MAX + data_size <= WIRE_PAYLOAD_MAX) {
         struct target *target = list_item(list_pop(targets), struct target, order);
         if (bytes_printf(payload, "c:%.*s\n", (int)target->size, target->id) < 0)
-            break;
+            break; // there was room for it
         list_append(sent, &target->order);
         count++;
     }
@@ -215,11 +223,18 @@ static int s_forward(struct cast *self, struct edge *edge, struct question *ques
 {
     const struct request *request = self->request;
     struct wire_header header;
+    if (count == 0)
+        question = NULL; // subscribers are not counted
     if (question && edge->ask_count >= EDGE_ASKS_MAX)
         return -ENOBUFS;
+    if (self->g > 0 && !cast_has_caught_up(self, edge))
+        return -ENOBUFS;
     edge_begin(edge, &header, "CAST");
-    wire_add_u64(&header, count);
-    command_add_options(request, &header);
+    wire_add_u64(&header, self->lines + count);
+    if (self->g > 0)
+        cast_add_options(self, &header);
+    else
+        command_add_options(request, &header);
     if (question && request->id.data && reply_id_is_global(request->id))
         wire_add_option(&header, "id", question->id);
     if (question)
@@ -238,6 +253,8 @@ static void s_send_to_sessions(struct cast *self, struct part *part,
         const struct target *target =
             list_item(list_pop(&part->targets), struct target, order);
         struct wire_text id = {target->id, target->size};
+        if (self->topics > 0 && !cast_is_for_session(self, id, question))
+            continue;
         int result = session_give(self->request, id, self->data, question);
         self->refused += result == -ENOBUFS;
         self->gone += result < 0 && result != -ENOBUFS;
@@ -253,14 +270,18 @@ static void s_send_part(struct cast *self, struct part *part, struct question *q
         s_send_to_sessions(self, part, question);
         return;
     }
-    while (!list_is_empty(&part->targets)) {
+    uint32_t count;
+    do {
         struct bytes payload;
         struct link sent;
         bytes_init(&payload, WIRE_PAYLOAD_MAX);
-        uint32_t count = s_fill(&payload, &part->targets, &sent, self->data.size);
+        self->lines = self->topics > 0 ? cast_add_lines(self, part, &payload) : 0;
+        count = s_fill(self, &payload, &part->targets, &sent);
         bool fits = bytes_append(&payload, self->data.data, self->data.size) == 0;
-        if (!fits || s_forward(self, part->edge, question, &payload, count) < 0)
+        if (!fits || s_forward(self, part->edge, question, &payload, count) < 0) {
             s_refuse(self, &sent, count);
+            cast_lose(self, part->edge);
+        }
         for (struct link *at; !list_is_empty(&sent);) {
             at = list_pop(&sent);
             struct target *target = list_item(at, struct target, order);
@@ -269,18 +290,16 @@ static void s_send_part(struct cast *self, struct part *part, struct question *q
                          (struct wire_text){target->id, target->size}, self->request);
         }
         bytes_clear(&payload);
-    }
+    } while (count > 0 && !list_is_empty(&part->targets));
+    self->refused += !list_is_empty(&part->targets); // no line had room
 }
 
-static void s_send(struct cast *self)
+void cast_send(struct cast *self, struct question *question)
 {
     struct request *request = self->request;
     struct core *core = request->core;
     struct wire_text key = request->record->token[1];
-    struct question *question = command_question(request, key);
     core->stats.commands++;
-    if (question)
-        question->several = true;
     for (struct table_entry *at = self->parts.first; at; at = table_after(at))
         s_send_part(self, table_item(at, struct part, by_edge), question);
     if (self->refused) {
@@ -297,12 +316,14 @@ static void s_send(struct cast *self)
     command_finish(core, question);
 }
 
-static void s_clear(struct cast *self)
+void cast_clear(struct cast *self)
 {
     while (self->parts.first) {
         struct part *part = table_item(self->parts.first, struct part, by_edge);
         while (!list_is_empty(&part->targets))
             (void)list_pop(&part->targets);
+        while (!list_is_empty(&part->exceptions))
+            (void)list_pop(&part->exceptions);
         table_remove(&self->parts, &part->by_edge);
         free(part);
     }
@@ -324,12 +345,18 @@ void command_cast(struct request *request)
     }
     if (command_is_repeated(request))
         return;
-    if (s_read(&cast)) {
-        s_send(&cast);
-    } else {
+    if (cast_read(&cast) && cast.published > 0) {
+        cast_publish(&cast);
+    } else if (!cast.code) {
+        struct question *question = command_question(request, key);
+        if (question)
+            question->several = true;
+        cast_send(&cast, question);
+    }
+    if (cast.code) {
         if (strcmp(cast.code, "denied") != 0) // that was counted already
             core_dropped(request->core, CORE_DROP_VALUE);
         answer_error(request, key, cast.code, cast.why);
     }
-    s_clear(&cast);
+    cast_clear(&cast);
 }

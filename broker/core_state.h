@@ -244,6 +244,8 @@ void permit_deny(struct core *core, const struct authority *authority,
 /* hold.c: a command for channels of an edge that has not announced them, by a key that
  * does not have every service, waits.  False: it is not one. */
 bool hold_request(const struct request *request);
+/* Header and payload of a record as they came; NULL when the machine has no memory. */
+struct blob *hold_write(const struct wire_record *record);
 /* Takes what waits for the edge. */
 void hold_take(struct edge *edge, struct link *out);
 /* Forgets it. */

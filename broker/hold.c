@@ -19,8 +19,7 @@ struct held {
     struct blob *envelope, *frame; // envelope may be NULL
 };
 
-/* Header and payload as they came. */
-static struct blob *s_write(const struct wire_record *record)
+struct blob *hold_write(const struct wire_record *record)
 {
     struct wire_header header;
     wire_begin(&header, "");
@@ -119,7 +118,7 @@ bool hold_request(const struct request *request)
     struct blob *frame =
         edge->held_count < HOLD_COMMANDS &&
                 edge->held_bytes + request->record->payload_size < HOLD_BYTES
-            ? s_write(request->record)
+            ? hold_write(request->record)
             : NULL;
     if (frame) {
         s_keep(edge, request, frame);

@@ -65,9 +65,8 @@ static bool s_hold(struct core *core, struct topic *topic, const struct post *po
     return held;
 }
 
-/* It can be had later, or the mark says that it cannot. */
-static void s_remember(struct core *core, struct topic *topic, const struct post *post,
-                       struct topic *const *match, size_t matches)
+void post_remember(struct core *core, struct topic *topic, const struct post *post,
+                   struct topic *const *match, size_t matches)
 {
     uint64_t g = post->entry.g;
     if (!topic) {
@@ -108,7 +107,7 @@ void post_deliver(struct core *core, const struct post *post)
         topic_publish(&core->topics, match[at], post->entry.g);
         s_to_edges(core, match[at], post, position);
     }
-    s_remember(core, topic, post, match, matches);
+    post_remember(core, topic, post, match, matches);
     if (core->tapped)
         s_tap(core, post, position);
 }
@@ -259,8 +258,7 @@ static bool s_is_short(struct wire_text value, size_t most)
     return !value.data || (value.size >= 1 && value.size <= most);
 }
 
-/* NULL, or what is wrong with an option. */
-static const char *s_bad_option(const struct request *request)
+const char *post_bad_option(const struct request *request)
 {
     const struct wire_record *record = request->record;
     struct wire_text except = wire_option(record, request->options, "except");
@@ -292,7 +290,7 @@ static const char *s_bad(const struct request *request)
         return "topic: 1 to 255 bytes, no *";
     if (!s_fits(request->record))
         return "header: too long to be passed on";
-    return request->options < request->record->count ? s_bad_option(request) : NULL;
+    return request->options < request->record->count ? post_bad_option(request) : NULL;
 }
 
 /* Is it an option that is between the sender and us? */
@@ -308,14 +306,13 @@ static bool s_is_ours(struct wire_text token)
     return false;
 }
 
-static void s_read(const struct request *request, struct post *post,
-                   struct wire_text option[WIRE_TOKENS_MAX])
+void post_read(const struct request *request, struct post *post,
+               struct wire_text option[WIRE_TOKENS_MAX])
 {
     const struct wire_record *record = request->record;
     const struct history *history = &request->core->history;
     uint64_t ttl = 0;
-    *post = (struct post){
-        .topic = record->token[1], .option = option, .payload = payload_of(record)};
+    post->option = option;
     for (size_t at = request->options; at < record->count; at++)
         if (!s_is_ours(record->token[at]))
             option[post->options++] = record->token[at];
@@ -375,8 +372,7 @@ static const char *s_refusal(const struct core *core, const struct post *post,
                : "full";
 }
 
-/* Gives it to the store. */
-static int s_keep(struct core *core, const struct post *post, bool durable)
+int post_keep(const struct core *core, const struct post *post, bool durable)
 {
     const struct keeper *keeper = core->sequence.keeper;
     const struct kept kept = {.g = post->entry.g,
@@ -396,7 +392,7 @@ static void s_go(const struct request *request, struct post *post, bool durable)
     struct core *core = request->core;
     struct question *question = command_question(request, post->topic);
     post->entry.g = sequence_take(&core->sequence);
-    post->kept = s_keep(core, post, durable);
+    post->kept = post_keep(core, post, durable);
     if (post->kept < 0 && durable) {
         sequence_skip(&core->sequence, post->entry.g);
         s_refuse(core, question);
@@ -422,9 +418,10 @@ static void s_go(const struct request *request, struct post *post, bool durable)
 static void s_take(struct request *request)
 {
     struct wire_text option[WIRE_TOKENS_MAX];
-    struct post post;
+    struct post post = {.topic = request->record->token[1],
+                        .payload = payload_of(request->record)};
     const char *why;
-    s_read(request, &post, option);
+    post_read(request, &post, option);
     if (s_is_known(request, &post))
         return;
     bool durable =

@@ -285,10 +285,17 @@ static int s_holes(struct replay *self, uint64_t g)
     return 0;
 }
 
-static bool s_is_excepted(const struct pull *pull, const struct publication *publication)
+/* It is not for this channel, or not for its session. */
+static bool s_is_excepted(const struct replay *self,
+                          const struct publication *publication)
 {
+    const struct pull *pull = self->pull;
     struct wire_text except = publication_except(publication);
-    return except.data && except.size == pull->channel.size &&
+    if (!except.data)
+        return false;
+    if (self->session && wire_is(except, self->session->id))
+        return true;
+    return except.size == pull->channel.size &&
            memcmp(except.data, pull->channel.data, except.size) == 0;
 }
 
@@ -353,12 +360,11 @@ static int s_pass_send(struct replay *self, const struct session_entry *entry)
 /* One publication.  0; -EAGAIN: no room, or enough for this turn. */
 static int s_pass(struct replay *self)
 {
-    struct pull *pull = self->pull;
     const struct topic *topic = self->source[0].topic;
     const struct publication *publication = s_next_of(&self->source[0]);
     size_t size = publication->payload->size;
     int result = 0;
-    if (s_is_excepted(pull, publication))
+    if (s_is_excepted(self, publication))
         size = 0;
     else if (size + WIRE_HEADER_MAX / 8 > self->edge->ring.limit_bytes)
         result = s_overload(self, topic, publication);

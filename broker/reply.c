@@ -23,6 +23,7 @@ static void s_free(struct replies *self, struct question *question)
     free(question->id);
     free(question->key);
     free(question->extra);
+    free(question->position);
     free(question);
 }
 

@@ -30,6 +30,7 @@ struct question {
     unsigned waiting; // edges that owe an answer
     struct link asks; // what they owe
     bool several;     // to several channels: answered with counts
+    char *position;   // of a set with topics: it was published; else NULL
     bool answered;
     uint32_t sent, gone;           // channels
     char code[REPLY_CODE_MAX + 1]; // of a refusal; "" when it was taken

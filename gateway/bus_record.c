@@ -176,33 +176,6 @@ static void s_for_channels(struct bus *self, const struct wire_record *record, u
     s_give_bits(self, workers, data, size);
 }
 
-/* The next channel of the lines of CAST, "c:CHANNEL". */
-static bool s_next_line(struct wire_text *lines, uint64_t *left, struct wire_text *id)
-{
-    if (*left == 0 || !wire_next_line(lines, id) || id->size < 2)
-        return false;
-    --*left;
-    id->data += 2;
-    id->size -= 2;
-    return true;
-}
-
-static void s_for_set(struct bus *self, const struct wire_record *record, uint64_t c,
-                      const void *data, size_t size)
-{
-    uint64_t workers = 0, count;
-    struct wire_text lines = {(const char *)record->payload, record->payload_size}, id;
-    bool asked = wire_option(record, 3, "reply").data != NULL;
-    if (wire_u64(record->token[2], &count) < 0 || count == 0 || count > UINT32_MAX ||
-        !s_book(self, record, 3, c, (unsigned)count))
-        return;
-    while (s_next_line(&lines, &count, &id)) {
-        struct s_target target = s_target(self, id);
-        s_reach(self, &target, c, asked, &workers);
-    }
-    s_give_bits(self, workers, data, size);
-}
-
 /* A topic as text; its size, or negative. */
 static int s_topic(struct wire_text token, char out[TOPIC_MAX + 1])
 {
@@ -293,6 +266,76 @@ static uint64_t s_with_room(struct bus *self, uint64_t workers)
     return workers;
 }
 
+static struct wire_text s_payload(const struct wire_record *record)
+{
+    return (struct wire_text){(const char *)record->payload, record->payload_size};
+}
+
+/* The next line of a CAST, without "-" for an exception, which is no channel then. */
+static bool s_next_line(struct wire_text *lines, uint64_t *left, char *kind,
+                        struct wire_text *name)
+{
+    if (*left == 0 || !wire_next_line(lines, name) || name->size < 2)
+        return false;
+    --*left;
+    *kind = name->data[0]; // "-": the worker sees to it
+    name->data += 2;
+    name->size -= 2;
+    return true;
+}
+
+/* Workers with subscribers of the topics that are named; nobody: the broker missed a
+ * TUNSUB.  parts: how many channels are named. */
+static uint64_t s_workers_of_set(struct bus *self, const struct wire_record *record,
+                                 uint64_t count, unsigned *parts)
+{
+    uint64_t workers = 0;
+    char kind, topic[TOPIC_MAX + 1];
+    struct wire_text lines = s_payload(record), name;
+    for (uint64_t left = count; s_next_line(&lines, &left, &kind, &name);) {
+        int size = kind == 't' ? s_topic(name, topic) : 0;
+        *parts += kind == 'c';
+        if (size > 0)
+            workers |= bus_topics_workers(self->topics, topic, (size_t)size);
+    }
+    lines = s_payload(record);
+    if (workers > 0 || *parts > 0)
+        return workers;
+    for (uint64_t left = count; s_next_line(&lines, &left, &kind, &name);) {
+        int size = kind == 't' ? s_topic(name, topic) : 0;
+        if (size > 0)
+            s_decline(self, topic, (size_t)size);
+    }
+    return 0;
+}
+
+static void s_for_set(struct bus *self, const struct wire_record *record, uint64_t c,
+                      const void *data, size_t size)
+{
+    uint64_t count;
+    unsigned parts = 0;
+    char kind;
+    struct wire_text lines = s_payload(record), id;
+    bool asked = wire_option(record, 3, "reply").data != NULL;
+    if (wire_u64(record->token[2], &count) < 0 || count == 0 || count > UINT32_MAX)
+        return;
+    uint64_t wanted = s_workers_of_set(self, record, count, &parts);
+    if (!s_book(self, record, 3, c, parts))
+        return;
+    uint64_t workers = s_with_room(self, wanted);
+    for (uint64_t left = count; s_next_line(&lines, &left, &kind, &id);) {
+        if (kind != 'c')
+            continue;
+        struct s_target target = s_target(self, id);
+        uint64_t bit = target.worker < 0 ? 0 : UINT64_C(1) << target.worker;
+        if (bit & wanted & ~workers)
+            s_refuse(self, &target, c, asked); // there was no room, and it was told so
+        else if (!(bit & workers))
+            s_reach(self, &target, c, asked, &workers);
+    }
+    s_give_bits(self, workers, data, size);
+}
+
 static void s_publish(struct bus *self, const struct wire_record *record,
                       const void *data, size_t size)
 {
@@ -305,11 +348,6 @@ static void s_publish(struct bus *self, const struct wire_record *record,
     if (workers == 0 && is_pub)
         s_decline(self, topic, (size_t)length);
     s_give_bits(self, is_pub ? s_with_room(self, workers) : workers, data, size);
-}
-
-static struct wire_text s_payload(const struct wire_record *record)
-{
-    return (struct wire_text){(const char *)record->payload, record->payload_size};
 }
 
 /* To the worker of its channel.  A message that it has no room for is asked for again;

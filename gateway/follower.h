@@ -37,7 +37,8 @@ struct follower {
     bool has_begun;       // ... and was told the first
     bool stays;           // without subscriptions too, as long as its channel
     enum slow_policy slow : 8;
-    bool is_session; // the carrier of one
+    bool is_session;            // the carrier of one
+    uint32_t excepted, reached; // number of the newest set of that it is
 };
 
 /* A publication that is delivered now: is it for this one?  Moves the cursor. */

@@ -61,6 +61,17 @@ void hub_lost_all(struct hub *self);
 /* Deliver to every subscriber but `except` (an id, 0: none). */
 void hub_publish(struct hub *self, struct message *message, const struct cursor *position,
                  uint64_t except);
+/* A set of channels and topics: first its exceptions are named, by topic and by channel,
+ * then each of its topics is published to, with the same position; who is subscribed to
+ * several gets it once. */
+void hub_cast_begin(struct hub *self);
+void hub_cast_except_topic(struct hub *self, const char *topic);
+void hub_cast_except(struct hub *self, struct channel *channel);
+void hub_cast_publish(struct hub *self, struct message *message,
+                      const struct cursor *position);
+/* Is what the set names it by still to be sent to this channel?  Else it is excepted, or
+ * has it as a subscriber, now or from the history. */
+bool hub_cast_is_due(const struct hub *self, const struct channel *channel);
 /* The broker is there again.  forgot: it knows nothing of this gateway, and tells the
  * top of every topic; else the pipe goes on, but a HGET may have been lost. */
 void hub_linked(struct hub *self, bool forgot);

@@ -221,6 +221,8 @@ static void s_deliver(struct hub *self, struct hub_topic *topic, struct message 
         struct follower *follower = at->follower;
         struct channel *channel = follower->channel;
         next = at->next; // a channel that ends here takes only its own subscription along
+        if (self->is_casting && !hub_cast_takes(self, follower, position))
+            continue;
         if (channel->id == except || follower->state != FOLLOWER_LIVE)
             continue;
         if (follower->slow == SLOW_PAUSE && channel_is_full(channel))

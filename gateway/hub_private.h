@@ -30,6 +30,8 @@ struct hub {
     struct follower *sessions; // carriers of sessions
     struct cursor newest;      // of all that the pipe brought
     struct follower *current;  // whose carrier is called; NULL once it has gone
+    uint32_t cast;             // number of the newest set
+    bool is_casting;           // what is published now is for it
 };
 
 /* hub.c */
@@ -40,6 +42,9 @@ void hub_note(struct hub *self, const struct cursor *position);
 void hub_ready(struct hub *self, struct follower *follower);
 /* It goes on from its cursor, now or when its queue has room. */
 void hub_ask(struct hub *self, struct follower *follower);
+/* hub_cast.c: is the publication of the set for this one?  Marks it. */
+bool hub_cast_takes(const struct hub *self, struct follower *follower,
+                    const struct cursor *position);
 /* hub_session.c */
 void hub_unlink_session(struct follower *follower);
 /* The broker has to hear of them first: hub_announced. */

@@ -4,6 +4,7 @@
 #include "common/wire.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/session_token.h"
+#include "gateway/worker_cast.h"
 #include "gateway/worker_presence.h"
 #include "gateway/worker_sessions.h"
 #include "gateway/worker_topics.h"
@@ -223,8 +224,8 @@ static int s_option_int(const struct wire_record *record, const char *key, int m
     return value;
 }
 
-static void s_send_options(const struct worker_command *command,
-                           struct send_options *options)
+void worker_commands_send_options(const struct worker_command *command,
+                                  struct send_options *options)
 {
     const struct wire_record *record = &command->record;
     struct wire_text length = wire_option(record, 3, "length");
@@ -244,9 +245,10 @@ static void s_send_options(const struct worker_command *command,
         options->want = WANT_RECEIVED;
 }
 
-static void s_send_to(struct worker_commands *self, const struct worker_command *command,
-                      const struct send_options *options, struct wire_text id,
-                      struct message *message)
+void worker_commands_send_to(struct worker_commands *self,
+                             const struct worker_command *command,
+                             const struct send_options *options, struct wire_text id,
+                             struct message *message)
 {
     uint64_t number;
     if (channel_id_parse(self->host, id.data, id.size, &number) < 0 ||
@@ -275,7 +277,7 @@ static void s_take_send(struct worker_commands *self, struct worker_command *com
                               .size = record->payload_size,
                               .source = command->blob,
                               .is_binary = wire_option(record, 3, "bin").data != NULL};
-    s_send_options(command, &options);
+    worker_commands_send_options(command, &options);
     if (!message.data)
         message.data = command->blob->data + command->blob->size;
     while (list.size > 0) {
@@ -285,32 +287,8 @@ static void s_take_send(struct worker_commands *self, struct worker_command *com
         size_t used = comma ? id.size + 1 : id.size;
         list.data += used;
         list.size -= used;
-        s_send_to(self, command, &options, id, &message);
+        worker_commands_send_to(self, command, &options, id, &message);
     }
-    message_clear(&message);
-}
-
-/* CAST n: lines "c:CHANNEL", then what is sent to each. */
-static void s_take_cast(struct worker_commands *self, struct worker_command *command)
-{
-    const struct wire_record *record = &command->record;
-    struct wire_text rest = {(const char *)record->payload, record->payload_size}, line;
-    struct wire_text lines = rest;
-    struct send_options options;
-    uint64_t count, left;
-    if (wire_u64(record->token[2], &count) < 0)
-        return;
-    for (left = count; left > 0 && wire_next_line(&rest, &line); left--)
-        continue;
-    struct message message = {.data = (const uint8_t *)rest.data,
-                              .size = rest.size,
-                              .source = command->blob,
-                              .is_binary = wire_option(record, 3, "bin").data != NULL};
-    s_send_options(command, &options);
-    for (left = count; left > 0 && wire_next_line(&lines, &line); left--)
-        if (line.size > 2)
-            s_send_to(self, command, &options,
-                      (struct wire_text){line.data + 2, line.size - 2}, &message);
     message_clear(&message);
 }
 
@@ -521,7 +499,7 @@ static void s_take_command(struct worker_commands *self, struct blob *blob)
     if (wire_is(verb, "SEND"))
         s_take_send(self, &command);
     else if (wire_is(verb, "CAST"))
-        s_take_cast(self, &command);
+        worker_cast_take(self, &command);
     else if (wire_is(verb, "ACK"))
         s_take_acks(self, record);
     else if (wire_is(verb, "UP"))

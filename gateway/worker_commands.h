@@ -46,5 +46,13 @@ void worker_commands_post(struct worker_commands *self, const char *head,
 /* The channel of an id, or NULL. */
 struct channel *worker_commands_channel(struct worker_commands *self,
                                         struct wire_text id);
+/* The options of a SEND or CAST. */
+void worker_commands_send_options(const struct worker_command *command,
+                                  struct send_options *options);
+/* The message to one channel, if it is one of this worker's; answered. */
+void worker_commands_send_to(struct worker_commands *self,
+                             const struct worker_command *command,
+                             const struct send_options *options, struct wire_text id,
+                             struct message *message);
 /* A token as text in `out`, or NULL: too long, or badly escaped. */
 const char *worker_commands_text(struct wire_text text, char *out, size_t room);

@@ -90,10 +90,8 @@ static uint64_t s_except(struct worker_commands *self, const struct wire_record 
     return id;
 }
 
-/* The payload as a publication; topic and cursor are borrowed.  options: index of the
- * first one. */
-static struct message s_message(const struct worker_command *command, size_t options,
-                                const char *topic, const char *cursor)
+struct message worker_topics_message(const struct worker_command *command, size_t options,
+                                     const char *topic, const char *cursor)
 {
     const struct wire_record *record = &command->record;
     struct wire_text collapse = wire_option(record, options, "collapse");
@@ -119,7 +117,7 @@ void worker_topics_take(struct worker_commands *self, struct worker_command *com
         !s_position(record->token[at], &position))
         return;
     cursor_write(&position, cursor);
-    struct message message = s_message(command, 4, topic, cursor);
+    struct message message = worker_topics_message(command, 4, topic, cursor);
     if (is_lost)
         hub_lost(self->hub, topic, &position);
     else if (wire_is(record->token[0], "TOP"))
@@ -157,7 +155,8 @@ static void s_take_history(struct worker_commands *self, struct worker_command *
         return;
     cursor_write(&answer.position, cursor);
     bool is_send = strcmp(topic, "-") == 0;
-    struct message message = s_message(command, 5, is_send ? NULL : topic, cursor);
+    struct message message =
+        worker_topics_message(command, 5, is_send ? NULL : topic, cursor);
     hub_history(self->hub, answer.channel, answer.asked, &message, &answer.position);
     message_clear(&message);
 }

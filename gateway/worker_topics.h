@@ -12,5 +12,9 @@ void worker_topics_missed(struct worker_commands *self, const struct wire_record
 void worker_topics_take(struct worker_commands *self, struct worker_command *command);
 /* HIST, GAP or LIVE. */
 void worker_topics_answer(struct worker_commands *self, struct worker_command *command);
+/* The payload as a publication; topic and cursor are borrowed, NULL: none.  options:
+ * index of the first one. */
+struct message worker_topics_message(const struct worker_command *command, size_t options,
+                                     const char *topic, const char *cursor);
 /* Publications of any topic were dropped on the way here. */
 void worker_topics_lost(struct worker_commands *self);

@@ -188,9 +188,10 @@ int rw_publish_with(struct rw_app *self, const char *topic, const struct iovec *
  * Flags: RW_BINARY, RW_CLOSE.  on_failed is told "gone" where none of them is open. */
 int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,
                unsigned flags);
-/* To a set: lines "c:ID" and "u:LABEL", and with "-" before them exceptions, each ended
- * by a line feed.  Each channel gets it once.  Flags as above; -EINVAL for a line of
- * another form. */
+/* To a set: lines "c:ID", "u:LABEL" and "t:TOPIC" (all who are subscribed), and with "-"
+ * before them exceptions, each ended by a line feed.  Each channel gets it once.  With
+ * topics it is a publication, too.  Flags as above, RW_CLOSE not with topics; -EINVAL for
+ * a line of another form. */
 int rw_cast(struct rw_app *self, const char *set, const void *data, size_t size,
             unsigned flags);
 

@@ -119,7 +119,7 @@ static size_t s_add_line(char *out, const char *line, size_t size)
     char name[RW_ID_ROOM * 3];
     size_t kind = line[0] == '-' ? 3 : 2;
     bool right = size > kind && size - kind < sizeof name && line[kind - 1] == ':' &&
-                 (line[kind - 2] == 'c' || line[kind - 2] == 'u');
+                 strchr("cut", line[kind - 2]);
     if (!right)
         return 0;
     memcpy(name, line + kind, size - kind);
@@ -128,7 +128,9 @@ static size_t s_add_line(char *out, const char *line, size_t size)
     size_t before = header.size + 1;
     wire_add_escaped(&header, name);
     size_t used = header.size - before;
-    if (used > RW_LABEL_MAX)
+    bool is_topic = line[kind - 2] == 't';
+    if (used > (is_topic ? RW_TOPIC_MAX : RW_LABEL_MAX) ||
+        (is_topic && memchr(line, '*', size)))
         return 0;
     memcpy(out, line, kind);
     memcpy(out + kind, header.text + before, used);

@@ -417,7 +417,10 @@ START_TEST(labels_are_given_and_sets_are_named)
         rw_cast(test_app, "c:" CHANNEL "\nu:amy smith\n-u:bob\n", "hi", 2, RW_BINARY), 0);
     ck_assert_str_eq(test_expect("CAST 3 bin=1").payload,
                      "c:" CHANNEL "\nu:amy%20smith\n-u:bob\nhi");
-    static const char *const bad[] = {"", "x:1\n", "u:\n", "-\n", "u:amy", "\n", "u"};
+    ck_assert_int_eq(rw_cast(test_app, "t:a b/c\n-t:d\n", "hi", 2, 0), 0);
+    ck_assert_str_eq(test_expect("CAST 2").payload, "t:a%20b/c\n-t:d\nhi");
+    static const char *const bad[] = {"t:a/*\n", "",      "x:1\n", "u:\n",
+                                      "-\n",     "u:amy", "\n",    "u"};
     for (size_t at = 0; at < sizeof bad / sizeof *bad; at++)
         ck_assert_int_eq(rw_cast(test_app, bad[at], "hi", 2, 0), -EINVAL);
 }

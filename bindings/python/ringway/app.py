@@ -151,12 +151,15 @@ class App(Membership):
     def cast(self, data: str | bytes, channels: Iterable[Channel | str] = (),
              labels: Iterable[str] = (), but: Iterable[Channel | str] = (),
              but_labels: Iterable[str] = (), close: bool | int = False,
-             binary: bool | None = None) -> Result:
-        """One message to a set: to each channel that is named, by Channel or id or by a label
-        that it has, and is not excepted by `but` or `but_labels`; to each once.  The Result's
-        options say how many took it: sent, gone."""
-        return self._post(outgoing.cast(data, outgoing.Set(channels, labels, but, but_labels),
-                                        close, binary))
+             binary: bool | None = None, *, topics: Iterable[str] = (),
+             but_topics: Iterable[str] = (), history: bool = True) -> Result:
+        """One message to a set: to each channel that is named, by Channel or id, by a label that
+        it has or by a topic that it is subscribed to, and is not excepted by `but`, `but_labels`
+        or `but_topics`; to each once.  The Result's options say how many took it, subscribers
+        not counted: sent, gone.  With topics it is a publication, and they have its `pos`;
+        history=False: who is away does not get it later."""
+        to = outgoing.Set(channels, labels, list(topics), but, but_labels, but_topics)
+        return self._post(outgoing.cast(data, to, close, binary, history))
 
     def watch(self, topic: str, on_enter: Callable[..., Any] | None = None,
               on_exit: Callable[..., Any] | None = None) -> Presence:

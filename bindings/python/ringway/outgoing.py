@@ -91,26 +91,40 @@ def publication(topic, data, options):
     return Command("PUB", [wire.check_topic(topic)], words, bounded(data))
 
 
-Set = collections.namedtuple("Set", "channels labels but but_labels")
+Set = collections.namedtuple("Set", "channels labels topics but but_labels but_topics")
 
 
-def cast(data, to, close, binary):
+def cast(data, to, close, binary, history=True):
     """The Command for a Set."""
     lines = ["c:" + getattr(channel, "id", channel) for channel in to.channels]
     lines += ["u:" + label_token(label) for label in to.labels]
+    lines += ["t:" + topic_token(topic) for topic in to.topics]
+    published = len(to.topics) > 0
     lines += ["-c:" + getattr(channel, "id", channel) for channel in to.but]
     lines += ["-u:" + label_token(label) for label in to.but_labels]
+    lines += ["-t:" + topic_token(topic) for topic in to.but_topics]
     if not lines:
-        raise ValueError("a set names at least one channel or label")
+        raise ValueError("a set names at least one channel, label or topic")
+    if published and close:
+        raise ValueError("a set with topics closes nothing")
     if any(re.search("[^!-~]", line) for line in lines):
         raise ValueError("the id of a channel is visible ASCII")
     options = close_option(close)
+    if published and not history:
+        options.append(("hist", 0))
     if not is_text(data, binary):
         options.append(("bin", 1))
     payload = "".join(line + "\n" for line in lines).encode("ascii") + encode(data)
     if len(payload) > wire.PAYLOAD_MAX:
         raise ValueError("a message and its set over %d bytes" % wire.PAYLOAD_MAX)
     return Command("CAST", [len(lines)], options, payload)
+
+
+def topic_token(topic):
+    """A topic of a set as it is written, or ValueError."""
+    if "*" in topic:
+        raise ValueError("a set names topics, no patterns: %r" % topic)
+    return wire.escape(wire.check_topic(topic))
 
 
 def label_token(label):

@@ -88,9 +88,12 @@ class Publisher:
     def cast(self, data: str | bytes, channels: Iterable[str] = (),
              labels: Iterable[str] = (), but: Iterable[str] = (),
              but_labels: Iterable[str] = (), close: bool | int = False,
-             binary: bool | None = None) -> int:
-        """One message to a set, see App.cast.  How many channels took it."""
-        item = outgoing.cast(data, outgoing.Set(channels, labels, but, but_labels), close, binary)
+             binary: bool | None = None, *, topics: Iterable[str] = (),
+             but_topics: Iterable[str] = (), history: bool = True) -> int:
+        """One message to a set, see App.cast.  How many channels took it, subscribers of
+        topics not counted."""
+        to = outgoing.Set(channels, labels, list(topics), but, but_labels, but_topics)
+        item = outgoing.cast(data, to, close, binary, history)
         try:
             answer = self._ask(item.verb, item.tokens, item.options, item.payload)
         except Error as error:

@@ -56,7 +56,12 @@ class SendingTest(AppCase):
                          % CHANNEL.encode())
         self.assertEqual((cast.option("bin"), cast.option("close")), ("1", "1"))
         self.broker.until(lambda: result.done)
-        for wrong in ({}, {"channels": ["a b"]}, {"labels": [""]}, {"labels": ["x" * 129]}):
+        self.in_app(lambda: self.app.cast("hi", topics=["a b/c"], but=["x"], but_topics=["d"],
+                                          history=False))
+        cast = self.broker.expect("CAST", "3")
+        self.assertEqual(cast.payload, b"t:a%20b/c\n-c:x\n-t:d\nhi")
+        self.assertEqual(cast.option("hist"), "0")
+        for wrong in ({}, {"topics": ["a/*"]}, {"topics": ["a"], "close": True}, {"channels": ["a b"]}, {"labels": [""]}, {"labels": ["x" * 129]}):
             with self.assertRaises(ValueError):
                 self.app.cast("hi", **wrong)
 
