@@ -329,8 +329,11 @@ void command_send(struct request *request)
 static void s_set_label(struct core *core, struct wire_text id, struct wire_text name)
 {
     struct channel *channel = channel_find(&core->channels, id);
-    if (channel && channel->edge && name.data)
-        label_set(&core->labels, channel, name);
+    if (!channel || !channel->edge || !name.data)
+        return;
+    label_set(&core->labels, channel, name);
+    if (channel->edge == core->sessions.edge)
+        session_relabelled(core, id);
 }
 
 void command_accept(struct request *request)

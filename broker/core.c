@@ -70,6 +70,7 @@ void core_destroy(struct core **self_p)
     sequence_give_up(&self->sequence, -ECANCELED, self);
     for (struct edge *edge; (edge = edge_first(&self->edges));)
         edge_life_bury(self, edge);
+    presence_clear(&self->presences); // nobody has left
     session_stop(self);
     for (struct table_entry *first; (first = self->channels.first);)
         dispatch_forget(self, table_item(first, struct channel, by_id));
@@ -83,7 +84,6 @@ void core_destroy(struct core **self_p)
     history_clear(&self->history);
     once_clear(&self->once);
     replies_clear(&self->replies);
-    presence_clear(&self->presences);
     fence_clear(&self->fence);
     fence_clear(&self->told);
     free(self->acks);

@@ -159,6 +159,8 @@ void session_settle(struct core *core);
 void session_turn(struct core *core);
 /* May this session still be announced? */
 bool session_may_come(const struct core *core, struct wire_text id);
+/* The session has another label: who watches is told. */
+void session_relabelled(struct core *core, struct wire_text id);
 /* A command of an application for one session: 0, or a negative errno; answered then. */
 int session_command(struct request *request);
 /* Data for one session, with the options of a SEND or CAST: 0, or a negative errno. */

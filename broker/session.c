@@ -249,3 +249,11 @@ void session_topic_remove(struct session *self, struct session_topic **topic_p)
     self->topic_count--;
     free(topic);
 }
+
+void session_set_slow(struct session *self, struct wire_text name)
+{
+    static const char *const names[] = {"close", "drop-oldest", "latest", "pause"};
+    for (size_t at = 0; at < sizeof names / sizeof *names; at++)
+        if (name.data && wire_is(name, names[at]))
+            self->slow = names[at];
+}

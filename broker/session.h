@@ -63,6 +63,7 @@ struct session_event {
 /* A topic or pattern that the session is subscribed to. */
 struct session_topic {
     struct link order;
+    bool present;                    // the session is in it
     char position[POSITION_MAX + 1]; // since when
     char name[];
 };
@@ -118,6 +119,7 @@ struct session {
     char *as;          // of its opener
     char *former;      // id of its newest carrier
     char *worker;      // name of its worker, or NULL
+    const char *slow;  // policy for its carriers, as in SUB; NULL: none was chosen
     char *closing;     // words of the application's CLOSE, after the channel; or NULL
     char *reason;      // its payload, or NULL
     uint64_t seen; // position that the client has for sure, of this life of the broker
@@ -168,3 +170,5 @@ struct session_topic *session_topic_find(const struct session *self,
 struct session_topic *session_topic_get(struct session *self, struct wire_text name,
                                         struct wire_text position);
 void session_topic_remove(struct session *self, struct session_topic **topic_p);
+/* Chooses the policy that has this name; .data NULL, or a name that none has: nothing. */
+void session_set_slow(struct session *self, struct wire_text name);

@@ -82,6 +82,14 @@ void session_go_on(struct core *core, struct session *session);
 /* Carries out what the core asks of the edge that sessions have. */
 void session_run(struct core *core);
 
+/* session_presence.c: who is in a topic, whatever carries it. */
+/* It is in all its topics that say so, with the label that it has. */
+void session_enter(struct core *core, const struct session *session);
+void session_exit(struct core *core, const struct session *session,
+                  const struct session_topic *topic);
+/* It has left all of them. */
+void session_leave(struct core *core, const struct session *session);
+
 /* session_down.c */
 /* The payload, with the options of the request: 0, or a negative errno. */
 int session_send(const struct request *request, struct session *session,

@@ -93,8 +93,6 @@ void session_seen(struct core *core, struct channel *channel, struct wire_text p
 /* NULL, or what a session cannot do. */
 static const char *s_unsupported(const struct request *request)
 {
-    if (wire_is(request->record->token[0], "SUB"))
-        return "presence: a session cannot be present in a topic";
     static const char *const options[] = {"status", "length", "format"};
     for (size_t at = 0; at < sizeof options / sizeof *options; at++)
         if (wire_option(request->record, request->options, options[at]).data)
@@ -254,6 +252,22 @@ uint32_t session_send_each(const struct request *request, struct wire_text sids,
 
 /* ---- Commands ---- */
 
+static bool s_wants_presence(const struct request *request)
+{
+    return wire_is(wire_option(request->record, request->options, "presence"), "1");
+}
+
+/* Nobody is in a pattern. */
+static void s_be_present(const struct request *request, const struct session *session,
+                         struct session_topic *topic)
+{
+    if (!s_wants_presence(request) ||
+        topic_kind(topic->name, strlen(topic->name)) != TOPIC_NAME)
+        return;
+    topic->present = true;
+    session_enter(request->core, session);
+}
+
 /* SUB sid topic: kept with where it begins; the edge that serves hears of it. */
 static int s_sub(const struct request *request, struct session *session)
 {
@@ -271,6 +285,8 @@ static int s_sub(const struct request *request, struct session *session)
     if (!topic)
         return -ENOBUFS;
     session->topics_ours = true;
+    session_set_slow(session, wire_option(request->record, request->options, "slow"));
+    s_be_present(request, session, topic);
     session_changed(core, session);
     if (!carrier || carrier->due & CARRIER_DUE_BIND)
         return 0;
@@ -281,6 +297,8 @@ static int s_sub(const struct request *request, struct session *session)
     wire_add(&header, carrier->channel->id);
     wire_add_text(&header, name);
     command_add_options(request, &header);
+    if (topic->present && !s_wants_presence(request))
+        wire_add_option(&header, "presence", "1"); // by an earlier SUB
     wire_add_option(&header, "pos", topic->position);
     if (edge_commit(edge, &header, payload_none(), COMMAND_PLAIN) < 0)
         session_owe(core, carrier, CARRIER_DUE_BIND); // it says so too
@@ -293,6 +311,7 @@ static int s_unsub(const struct request *request, struct session *session)
     struct carrier *carrier = session->current;
     if (!topic)
         return 0;
+    session_exit(request->core, session, topic);
     session_topic_remove(session, &topic);
     session->topics_ours = true;
     session_changed(request->core, session);
@@ -325,9 +344,7 @@ static int s_carry_out(const struct request *request, struct session *session,
                 request->options == 3 ? record->token[2] : payload_none(),
                 payload_of(record));
     else if (wire_is(verb, "SUB"))
-        result = wire_is(wire_option(record, request->options, "presence"), "1")
-                     ? -EOPNOTSUPP
-                     : s_sub(request, session);
+        result = s_sub(request, session);
     else if (wire_is(verb, "UNSUB"))
         result = s_unsub(request, session);
     else if (session->current) // a label: the copy has it too

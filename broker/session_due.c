@@ -47,7 +47,8 @@ static void s_write_topics(struct core *core, const struct session *session,
         const struct session_topic *topic = list_item(at, struct session_topic, order);
         if (edge)
             publish_want(core, edge, answer_key(topic->name), edge->ring.next);
-        (void)bytes_printf(out, "%s %s\n", topic->name, topic->position);
+        (void)bytes_printf(out, "%s %s%s\n", topic->name, topic->position,
+                           topic->present ? " presence=1" : "");
     }
 }
 
@@ -63,8 +64,8 @@ static uint64_t s_count_older(const struct session *session)
     return count;
 }
 
-/* BIND c channel sid att up position grace= worker= older= label= LF topics.  id: of the
- * carrier; that of the session itself: for the copy alone. */
+/* BIND c channel sid att up position grace= worker= older= label= slow= LF topics.  id:
+ * of the carrier; that of the session itself: for the copy alone. */
 static int s_bind(struct core *core, struct session *session, struct edge *edge,
                   const char *id)
 {
@@ -85,6 +86,8 @@ static int s_bind(struct core *core, struct session *session, struct edge *edge,
         wire_add_option_u64(&header, "older", s_count_older(session));
     if (label)
         wire_add_option(&header, "label", label->name);
+    if (session->slow)
+        wire_add_option(&header, "slow", session->slow);
     s_write_topics(core, session, &lines);
     int result = edge_commit(
         edge, &header,

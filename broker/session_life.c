@@ -135,6 +135,7 @@ void session_end(struct core *core, struct session *session, const char *words)
 {
     if (session->state == SESSION_ENDED)
         return;
+    session_leave(core, session);
     session->state = SESSION_ENDED;
     session->until_ms = core->now_ms;
     list_remove(&session->place);
@@ -162,6 +163,22 @@ void session_over(struct core *core, struct wire_text id)
 
 /* ---- After a restart of the broker ---- */
 
+/* What follows a topic in its line. */
+static void s_read_topic(struct session *session, struct wire_text name,
+                         struct wire_text rest)
+{
+    const char *space = memchr(rest.data, ' ', rest.size);
+    struct wire_text position = {rest.data,
+                                 space ? (size_t)(space - rest.data) : rest.size};
+    struct session_topic *topic =
+        topic_name_is_valid(name) && position.size <= POSITION_MAX
+            ? session_topic_get(session, name, position)
+            : NULL;
+    if (topic && space)
+        topic->present = wire_is(
+            (struct wire_text){space + 1, rest.size - position.size - 1}, "presence=1");
+}
+
 /* Lines "topic position" up to an empty one; returns what follows. */
 static struct wire_text s_read_topics(struct session *session, struct wire_text lines)
 {
@@ -177,11 +194,34 @@ static struct wire_text s_read_topics(struct session *session, struct wire_text 
         if (!space)
             continue;
         struct wire_text name = {line.data, (size_t)(space - line.data)};
-        struct wire_text position = {space + 1, line.size - name.size - 1};
-        if (topic_name_is_valid(name) && position.size <= POSITION_MAX)
-            (void)session_topic_get(session, name, position);
+        s_read_topic(session, name,
+                     (struct wire_text){space + 1, line.size - name.size - 1});
     }
     return lines;
+}
+
+/* Its subscriptions are those of a newer copy: it leaves the topics that are not among
+ * them. */
+static struct wire_text s_replace_topics(struct core *core, struct session *session,
+                                         struct wire_text lines)
+{
+    struct link former;
+    list_init(&former);
+    while (!list_is_empty(&session->topics))
+        list_append(&former, list_pop(&session->topics));
+    session->topic_count = 0;
+    struct wire_text rest = s_read_topics(session, lines);
+    while (!list_is_empty(&former)) {
+        struct session_topic *topic =
+            list_item(list_pop(&former), struct session_topic, order);
+        const struct session_topic *now =
+            session_topic_find(session, answer_key(topic->name));
+        if (!now || !now->present)
+            session_exit(core, session, topic);
+        free(topic);
+    }
+    session_enter(core, session);
+    return rest;
 }
 
 /* The worker, the label and the subscriptions of a newer copy; returns the rest of its
@@ -195,13 +235,10 @@ static struct wire_text s_take_copy(const struct announcement *from,
     session_set(&session->worker, wire_is(worker, "-") ? payload_none() : worker);
     if (session->channel && label.data && label_is_valid(label))
         label_set(&from->core->labels, session->channel, label);
-    while (!session->topics_ours && !list_is_empty(&session->topics)) {
-        struct session_topic *first =
-            list_item(list_first(&session->topics), struct session_topic, order);
-        session_topic_remove(session, &first);
-    }
-    return session->topics_ours ? payload_none()
-                                : s_read_topics(session, payload_of(record));
+    if (session->topics_ours)
+        return payload_none();
+    session_set_slow(session, wire_option(record, from->options, "slow"));
+    return s_replace_topics(from->core, session, payload_of(record));
 }
 
 /* It goes on under numbers that no earlier life of the broker gave out. */
@@ -260,7 +297,7 @@ static void s_learn(const struct announcement *from, struct session *session,
     session_set_holder(core, session, from->edge);
 }
 
-/* SESS sid att service worker up position as= older= label= */
+/* SESS sid att service worker up position as= older= label= slow= */
 bool session_announced(const struct announcement *from, struct service *service)
 {
     struct core *core = from->core;

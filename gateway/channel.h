@@ -255,6 +255,9 @@ size_t channel_pending(const struct channel *self);
 void channel_backlog_move(struct channel *self);
 /* As much of it as a short queue takes. */
 void channel_backlog_refill(struct channel *self);
+/* Something comes that is never dropped: publications make room for it, as far as that
+ * does. */
+void channel_backlog_yield(struct channel *self);
 void channel_backlog_clear(struct channel *self);
 
 /* Has what waits reached its cap?  And is it below half of it? */

@@ -76,6 +76,16 @@ static void s_hold(struct channel *self, struct blob *blob, const struct message
         gateway_metrics_dropped(policy, dropped);
 }
 
+void channel_backlog_yield(struct channel *self)
+{
+    size_t held = backlog_bytes(self->backlog), dropped = 0;
+    while (self->backlog && channel_is_full(self) && backlog_drop(self->backlog))
+        dropped++;
+    s_count(self, held);
+    if (dropped > 0)
+        gateway_metrics_dropped(self->follower->slow, dropped);
+}
+
 const char *channel_publish(struct channel *self, struct message *message,
                             enum message_form form)
 {
@@ -84,7 +94,7 @@ const char *channel_publish(struct channel *self, struct message *message,
                     self->carrier->missed && self->carrier->missed(self, NULL);
     struct blob *blob = message_form(message, form);
     bool is_behind = self->backlog || !channel_has_drained(self);
-    if (!blob || !may_drop || !is_behind)
+    if (!blob || !may_drop || !is_behind || !message->topic)
         return channel_queue(self, blob);
     self->host->turn.messages++;
     self->host->turn.bytes += blob->size;

@@ -78,7 +78,13 @@ void channel_ws_sent(struct ws_carried *self)
 void channel_ws_pings(struct ws_carried *self)
 {
     struct attachment *session = self->channel->session;
-    if (!session || !hub_cursor(self->channel, session->pinged))
+    if (!session)
+        return;
+    if (self->channel->backlog) { // what it may get, or not, is behind the ping
+        self->seen_ms = self->loop->now_ms + SEEN_MS;
+        return;
+    }
+    if (!hub_cursor(self->channel, session->pinged))
         return;
     self->is_unseen = false;
     self->seen_ms = self->loop->now_ms + SEEN_MS;
@@ -87,9 +93,10 @@ void channel_ws_pings(struct ws_carried *self)
 void channel_ws_seen(struct ws_carried *self)
 {
     struct attachment *session = self->channel->session;
-    if (!session || !session->pinged[0])
+    if (!session)
         return;
-    self->host->seen(self->host, self->channel, session->pinged);
+    if (session->pinged[0])
+        self->host->seen(self->host, self->channel, session->pinged);
     session->pinged[0] = 0;
     if (self->is_unseen) {
         self->is_unseen = false;

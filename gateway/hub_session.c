@@ -51,6 +51,8 @@ void hub_send(struct hub *self, struct channel *channel, struct message *message
     hub_note(self, position);
     if (!follower || follower->state != FOLLOWER_LIVE)
         return; // the answer to HGET has it
+    if (slow_policy_drops(follower->slow))
+        channel_backlog_yield(channel);
     if (channel_is_full(channel))
         hub_ask(self, follower); // when the queue has drained
     else if (follower_takes(follower, position))

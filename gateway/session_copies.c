@@ -29,6 +29,7 @@ static void s_remove(struct session_copies *self, struct session_copy *copy)
     free(copy->worker);
     free(copy->label);
     free(copy->topics);
+    free(copy->slow);
     free(copy->adopt);
     free(copy);
 }
@@ -105,14 +106,16 @@ void session_copy_unfollow(struct session_copy *copy, const char *topic, size_t 
     memmove(copy->topics + at, rest, strlen(rest) + 1);
 }
 
-void session_copy_follow(struct session_copy *copy, const char *topic, size_t size,
-                         const char *position, size_t position_size)
+void session_copy_follow(struct session_copy *copy, const struct session_follow *follow)
 {
-    session_copy_unfollow(copy, topic, size);
+    static const char present[] = " presence=1";
+    size_t room = follow->size + follow->position_size + sizeof present + 2;
+    session_copy_unfollow(copy, follow->topic, follow->size);
     size_t used = copy->topics ? strlen(copy->topics) : 0;
-    copy->topics = mem_realloc(copy->topics, used + size + position_size + 3);
-    snprintf(copy->topics + used, size + position_size + 3, "%.*s %.*s\n", (int)size,
-             topic, (int)position_size, position);
+    copy->topics = mem_realloc(copy->topics, used + room);
+    snprintf(copy->topics + used, room, "%.*s %.*s%s\n", (int)follow->size, follow->topic,
+             (int)follow->position_size, follow->position,
+             follow->is_present ? present : "");
 }
 
 /* The oldest one that is not served: who leaves goes behind all others. */

@@ -15,6 +15,7 @@ struct session_copy {
     const char *service;
     char *worker, *label; // NULL: none
     char *topics;         // lines of a BIND
+    char *slow;           // policy that the application chose; NULL: none
     char *adopt;          // JSON for a new worker
     int64_t grace_ms;
     int64_t until_ms; // when it is forgotten, while nothing serves it
@@ -35,10 +36,16 @@ void session_copies_serve(struct session_copies *self, struct session_copy *copy
 struct session_copy *session_copies_find(struct session_copies *self, const char *id);
 /* Replaces one of its texts; NULL: none. */
 void session_copy_set(char **text, const char *data, size_t size);
-/* A topic or pattern, and the position from which on it is wanted, in place of an earlier
- * line of it; as they stand in records. */
-void session_copy_follow(struct session_copy *copy, const char *topic, size_t size,
-                         const char *position, size_t position_size);
+/* A topic or pattern, the position from which on it is wanted, and whether the session is
+ * present in it, in place of an earlier line of it; as they stand in records. */
+struct session_follow {
+    const char *topic;
+    size_t size;
+    const char *position;
+    size_t position_size;
+    bool is_present;
+};
+void session_copy_follow(struct session_copy *copy, const struct session_follow *follow);
 /* Is there a line of this topic among these? */
 bool session_copy_has(const char *lines, const char *topic, size_t size);
 void session_copy_unfollow(struct session_copy *copy, const char *topic, size_t size);

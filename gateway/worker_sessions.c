@@ -15,7 +15,7 @@ enum { BIND_OPTIONS = 7, SESS_ROOM = 1024 };
 struct s_bind {
     struct wire_text sid, position;
     uint64_t att, up, grace_ms;
-    struct wire_text worker, label; // without data: none
+    struct wire_text worker, label, slow; // without data: none
     bool has_older;
 };
 
@@ -33,6 +33,7 @@ static bool s_read_bind(const struct wire_record *record, struct s_bind *bind)
     bind->position = record->token[6];
     bind->worker = wire_option(record, BIND_OPTIONS, "worker");
     bind->label = wire_option(record, BIND_OPTIONS, "label");
+    bind->slow = wire_option(record, BIND_OPTIONS, "slow");
     bind->has_older = wire_option(record, BIND_OPTIONS, "older").data != NULL;
     return true;
 }
@@ -51,6 +52,7 @@ static void s_renew(struct session_copy *copy, const struct wire_record *record,
     copy->has_older = bind->has_older;
     session_copy_set(&copy->worker, bind->worker.data, bind->worker.size);
     session_copy_set(&copy->label, bind->label.data, bind->label.size);
+    session_copy_set(&copy->slow, bind->slow.data, bind->slow.size);
     session_copy_set(&copy->topics, (const char *)record->payload, record->payload_size);
 }
 
@@ -129,9 +131,20 @@ void worker_sessions_missed(struct worker_commands *self,
                           bus_item_new(BUS_UNSUB, line.topic, strlen(line.topic)));
 }
 
+/* The policy that the application chose for the session's subscriptions; else it waits.
+ */
+static void s_choose_slow(struct channel *channel, const struct s_bind *bind)
+{
+    enum slow_policy policy = SLOW_PAUSE;
+    if (bind->slow.data &&
+        slow_policy_read(bind->slow.data, bind->slow.size, &policy) < 0)
+        policy = SLOW_PAUSE; // of a later version
+    hub_set_slow(channel, policy);
+}
+
 /* The first BIND of a carrier: its client is told where it begins. */
 static void s_begin(struct worker_commands *self, const struct wire_record *record,
-                    struct channel *channel)
+                    const struct s_bind *bind, struct channel *channel)
 {
     struct attachment *session = channel->session;
     struct cursor from;
@@ -143,6 +156,7 @@ static void s_begin(struct worker_commands *self, const struct wire_record *reco
     if (cursor_read(session->position, strlen(session->position), &from) < 0)
         from = cursor_unknown;
     hub_attach(self->hub, channel, &from, is_live);
+    s_choose_slow(channel, bind);
     s_subscribe(self, record, channel);
     channel->carrier->bound(channel);
     if (channel->carried)
@@ -167,12 +181,13 @@ void worker_sessions_bind(struct worker_commands *self,
     session->att = bind.att;
     session->up = bind.up;
     if (!is_first) {
+        s_choose_slow(channel, &bind);
         s_subscribe(self, record, channel);
         return;
     }
     s_copy_text(bind.position, session->position, sizeof session->position);
     gateway_metrics_attached(session->request.carrier);
-    s_begin(self, record, channel);
+    s_begin(self, record, &bind, channel);
 }
 
 void worker_sessions_copy(struct worker_commands *self, const struct wire_record *record)
@@ -199,10 +214,19 @@ void worker_sessions_follow(struct worker_commands *self,
     struct session_copy *copy = session_copies_find(self->sessions, channel->session->id);
     if (!copy || copy->channel != channel->id)
         return;
+    const struct session_follow follow = {
+        .topic = topic.data,
+        .size = topic.size,
+        .position = position.data,
+        .position_size = position.size,
+        .is_present = wire_is(wire_option(record, 4, "presence"), "1")};
+    struct wire_text slow = wire_option(record, 4, "slow");
     if (wire_is(record->token[0], "UNSUB"))
         session_copy_unfollow(copy, topic.data, topic.size);
     else if (position.data)
-        session_copy_follow(copy, topic.data, topic.size, position.data, position.size);
+        session_copy_follow(copy, &follow);
+    if (slow.data)
+        session_copy_set(&copy->slow, slow.data, slow.size);
 }
 
 /* ---- DROP, FORGET ---- */
@@ -275,11 +299,12 @@ static void s_announce(struct worker_commands *self, const struct session_copy *
     char head[SESS_ROOM];
     struct bytes payload;
     bytes_init(&payload, WIRE_PAYLOAD_MAX);
-    int size = snprintf(head, sizeof head, "SESS %s %llu %s %s %llu %s as=%s%s%s%s",
+    int size = snprintf(head, sizeof head, "SESS %s %llu %s %s %llu %s as=%s%s%s%s%s%s",
                         copy->id, (unsigned long long)copy->att, copy->service,
                         copy->worker ? copy->worker : "-", (unsigned long long)copy->up,
                         copy->position, copy->as, copy->has_older ? " older=1" : "",
-                        copy->label ? " label=" : "", copy->label ? copy->label : "");
+                        copy->label ? " label=" : "", copy->label ? copy->label : "",
+                        copy->slow ? " slow=" : "", copy->slow ? copy->slow : "");
     int result = bytes_printf(&payload, "%s\n%s", copy->topics ? copy->topics : "",
                               copy->adopt ? copy->adopt : "{}");
     if (result >= 0 && size > 0 && (size_t)size < sizeof head)

@@ -50,7 +50,7 @@ static const char *s_subscribe(struct worker_commands *self,
     if (!hub_subscribe(self->hub, channel, name, is_told ? &position : NULL,
                        goes_back ? &since : NULL))
         return "full";
-    if (slow.data && !channel->session) // a session waits, and is asked for
+    if (slow.data)
         hub_set_slow(channel, policy);
     return NULL;
 }

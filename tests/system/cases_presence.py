@@ -8,13 +8,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from support.case import case, run
 from support.harness import Deployment
+from support.session_client import SessionClient
 from support.waiting import wait_until
 
 ROUTES = [
     ("rooms", {"path": "/rooms/{x}", "topic": "rooms/{x}", "presence": "on"}),
+    ("session", {"path": "/s/**", "service": "default", "session": "on"}),
     ("rest", {"path": "/**", "service": "default"}),
 ]
-ALIVE = {"edge_lease": "3s"}
+ALIVE = {"edge_lease": "3s", "session_grace": "8s"}
 
 
 def deployment(edges=1, **more):
@@ -95,6 +97,35 @@ def a_new_broker_knows_who_is_there_and_who_left_meanwhile():
         shown = watch(own.sender(), "rooms/1")
         assert len(shown) == 1 and shown < before, (before, shown)
         stays.close()
+
+
+@case(shared=False)
+def a_session_stays_present_over_carriers_a_dead_gateway_and_a_dead_broker():
+    with deployment(edges=2) as own:
+        worker, sender = own.worker("default"), own.sender()
+        client = SessionClient(own, "/s/1")
+        socket = client.websocket()
+        session = worker.wait_open("/s/1").chan
+        assert watch(sender, "lobby") == set()
+        assert worker.ask("LABEL", session, "amy").verb == "OK"
+        mark = sender.mark()
+        assert worker.ask("SUB", session, "lobby", presence=1).verb == "OK"
+        assert sender.wait_for("ENTER", "lobby", after=mark).tag == session
+        mark = sender.mark()
+        socket.close()
+        client.poll()  # by the other gateway
+        own.edges[1].kill()
+        client.poll()  # by the first one
+        assert present(sender, "lobby") == {session: "amy"}
+        own.broker.kill()
+        own.start_broker()
+        other = own.sender()
+        assert watch(other, "lobby") == {session}
+        assert present(other, "lobby") == {session: "amy"}
+        assert not sender.find("EXIT", "lobby", after=mark), "it never left"
+        mark = other.mark()
+        assert other.wait_for("EXIT", "lobby", timeout=20, after=mark).tag == session
+        assert present(other, "lobby") == {}
 
 
 if __name__ == "__main__":

@@ -168,5 +168,73 @@ def an_application_may_choose_the_policy_of_a_subscription():
         assert client.read_text() == "hello"
 
 
+SESSION = [("session", {"path": "/s", "service": "default", "session": "on"}),
+           ("rest", {"path": "/**", "service": "default"})]
+
+
+def slow_session(own, policy):
+    """The WebSocket of a session with that policy, which does not read, and the session's id."""
+    client = WsClient(own.address, receive_buffer=4096, timeout=20)
+    own.clients.append(client)
+    client.handshake("/s", protocols=["ringway.1"])
+    client.token = json.loads(client.read_text())["session"]
+    event = own.main.wait_open("/s")
+    assert own.main.ask("SUB", event.chan, "prices", slow=policy).verb == "OK"
+    return client, event.chan
+
+
+def what_came(client, last):
+    """(publications, gaps, what was sent to it) up to this one, in their order."""
+    numbers, gaps, sent = [], [], []
+    while not sent or sent[-1] != last:
+        message = json.loads(client.read_text())
+        if "gap" in message:
+            gaps.append(message["gap"])
+        elif "topic" in message:
+            numbers.append(message["data"].split()[0])
+        elif "data" in message:
+            sent.append(message["data"])
+    return numbers, gaps, sent
+
+
+@case(shared=False)
+def a_session_may_lose_publications_on_purpose_but_nothing_that_is_sent_to_it():
+    for policy in ("drop-oldest", "latest"):
+        with Deployment(settings=SMALL, routes=SESSION) as own:
+            own.main = own.worker()
+            client, session = slow_session(own, policy)
+            for number in range(4):
+                publish(own, "prices", begin=number * 300, count=300, keys=5)
+                assert own.main.ask("SEND", session, payload=f"send {number}").verb == "OK"
+            numbers, gaps, sent = what_came(client, "send 3")
+            assert sent == [f"send {number}" for number in range(4)], sent
+            assert gaps and all(gap["reason"] == "slow" for gap in gaps), gaps
+            assert len(numbers) + sum(gap["count"] for gap in gaps) == 4 * 301, (policy, len(numbers))
+            assert numbers[-1] == "last", "the newest is there"
+
+
+@case(shared=False)
+def a_slow_carrier_may_end_and_its_session_goes_on():
+    with Deployment(settings=SMALL, routes=SESSION, broker={"history_count": 2000,
+                                                            "history_bytes": "8MiB"}) as own:
+        own.main = own.worker()
+        client, session = slow_session(own, "close")
+        publish(own, "prices")
+        cursor, numbers = None, []
+        frame = client.read_frame()
+        while frame.opcode != CLOSE:
+            message = json.loads(frame.payload) if frame.opcode == 1 else {}
+            cursor = message.get("cursor", cursor)
+            numbers += [message["data"].split()[0]] if "topic" in message else []
+            frame = client.read_frame()
+        assert frame.code == 1013, frame
+        again = WsClient(own.address, timeout=20)
+        own.clients.append(again)
+        again.handshake(f"/s?session={client.token}&cursor={cursor}", protocols=["ringway.1"])
+        assert own.main.ask("SEND", session, payload="end").verb == "OK"
+        more, gaps, _ = what_came(again, "end")
+        assert [*numbers, *more] == [*map(str, range(COUNT)), "last"] and not gaps, gaps
+
+
 if __name__ == "__main__":
     run(deployment)

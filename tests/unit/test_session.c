@@ -341,8 +341,6 @@ START_TEST(what_a_session_cannot_do_is_refused)
     rig_expect(rig, "app 1 ERR " S1 " - 2 unsupported|*");
     rig_app(rig, 1, "ACCEPT " S1 " id=3");
     rig_expect(rig, "app 1 ERR " S1 " - 3 unsupported|*");
-    rig_app(rig, 1, "SUB " S1 " rooms/1 presence=1 id=4");
-    rig_expect(rig, "app 1 ERR " S1 " - 4 unsupported|presence: *");
     rig_expect_no(rig, "edge *");
     rig_destroy(rig);
 }

@@ -102,19 +102,19 @@ START_TEST(what_is_subscribed_is_a_line_of_each_topic)
 {
     struct session_copy *copy = s_serve("a", 1);
     session_copy_unfollow(copy, "t", 1); // there is none
-    session_copy_follow(copy, "t/1", 3, "e:1", 3);
+    session_copy_follow(copy, &(struct session_follow){"t/1", 3, "e:1", 3, false});
     ck_assert_str_eq(copy->topics, "t/1 e:1\n");
-    session_copy_follow(copy, "t", 1, "e:2", 3);
-    session_copy_follow(copy, "t/11", 4, "e:3", 3);
+    session_copy_follow(copy, &(struct session_follow){"t", 1, "e:2", 3, false});
+    session_copy_follow(copy, &(struct session_follow){"t/11", 4, "e:3", 3, false});
     ck_assert_str_eq(copy->topics, "t/1 e:1\nt e:2\nt/11 e:3\n");
-    session_copy_follow(copy, "t/1", 3, "e:14", 4);
-    ck_assert_str_eq(copy->topics, "t e:2\nt/11 e:3\nt/1 e:14\n");
+    session_copy_follow(copy, &(struct session_follow){"t/1", 3, "e:14", 4, true});
+    ck_assert_str_eq(copy->topics, "t e:2\nt/11 e:3\nt/1 e:14 presence=1\n");
     ck_assert(session_copy_has(copy->topics, "t/1", 3));
     ck_assert(!session_copy_has(copy->topics, "t/", 2));
     ck_assert(!session_copy_has(NULL, "t", 1));
     session_copy_unfollow(copy, "t/11", 4);
     session_copy_unfollow(copy, "t/", 2);
-    ck_assert_str_eq(copy->topics, "t e:2\nt/1 e:14\n");
+    ck_assert_str_eq(copy->topics, "t e:2\nt/1 e:14 presence=1\n");
     session_copy_unfollow(copy, "t/1", 3);
     session_copy_unfollow(copy, "t", 1);
     ck_assert_str_eq(copy->topics, "");
