@@ -420,9 +420,10 @@ static void s_join_topics(struct http_carried *self, const struct intake *intake
     struct channel *channel = s_channel(self);
     self->stage = HTTP_HELD;
     channel_http_hold(self);
+    hub_join(self->hub, channel, &how);
     for (size_t at = 0; self->route->presence && at < how.count; at++)
         worker_presence_enter(self->host->commands, channel, topics[at]);
-    hub_join(self->hub, channel, &how);
+    hub_start(self->hub, channel);
 }
 
 static void s_join_session(struct http_carried *self, const struct intake *intake)

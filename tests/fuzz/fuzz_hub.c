@@ -121,6 +121,7 @@ static void s_come(struct channel *channel, const struct s_step *step)
                            .limit = 1,
                            .slow = step->what & 0x20 ? SLOW_PAUSE : SLOW_CLOSE};
     hub_join(s_hub, channel, &how);
+    hub_start(s_hub, channel);
 }
 
 /* The broker numbers what it publishes, and the pipe keeps the order. */
