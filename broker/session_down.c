@@ -296,10 +296,11 @@ static int s_sub(const struct request *request, struct session *session)
     edge_begin(edge, &header, "SUB");
     wire_add(&header, carrier->channel->id);
     wire_add_text(&header, name);
+    wire_add_option(&header, "pos", position);
+    wire_add_option(&header, "since", topic->position); // perhaps of an earlier SUB
     command_add_options(request, &header);
     if (topic->present && !s_wants_presence(request))
         wire_add_option(&header, "presence", "1"); // by an earlier SUB
-    wire_add_option(&header, "pos", topic->position);
     if (edge_commit(edge, &header, payload_none(), COMMAND_PLAIN) < 0)
         session_owe(core, carrier, CARRIER_DUE_BIND); // it says so too
     return 0;

@@ -72,6 +72,7 @@ static int s_bind(struct core *core, struct session *session, struct edge *edge,
     const struct label *label = session->channel ? session->channel->label : NULL;
     struct wire_header header;
     struct bytes lines;
+    char delivered[POSITION_MAX + 1];
     bytes_init(&lines, DUE_LINES);
     edge_begin(edge, &header, "BIND");
     wire_add(&header, id);
@@ -80,6 +81,8 @@ static int s_bind(struct core *core, struct session *session, struct edge *edge,
     wire_add_u64(&header, session->up);
     wire_add(&header, session->position);
     wire_add_option_u64(&header, "grace", (uint64_t)core->settings.session_grace_ms);
+    position_write(core_epoch(core), core->sequence.delivered, delivered);
+    wire_add_option(&header, "pos", delivered);
     if (session->worker)
         wire_add_option(&header, "worker", session->worker);
     if (s_count_older(session) > 0)

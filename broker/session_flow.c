@@ -198,7 +198,10 @@ static void s_message(struct core *core, struct carrier *carrier,
         n = 0;
     }
     if (session->state != SESSION_OPEN) { // nobody hears it any more
-        session_taken(core, carrier, 0);
+        if (carrier->mode == CARRIER_POST)
+            session_drop(core, carrier, "ended");
+        else
+            session_taken(core, carrier, 0);
         return;
     }
     if (s_must_wait(core, carrier)) {

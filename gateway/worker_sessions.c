@@ -97,11 +97,16 @@ static void s_subscribe(struct worker_commands *self, const struct wire_record *
                         struct channel *channel)
 {
     struct s_line line;
+    struct cursor delivered;
+    struct wire_text position = wire_option(record, BIND_OPTIONS, "pos");
+    bool is_told =
+        position.data && cursor_read(position.data, position.size, &delivered) == 0;
     const char *at = (const char *)record->payload;
     const char *end = at + record->payload_size;
     while (at && channel->carried && s_next_line(&at, end, &line))
         if (line.topic[0])
-            (void)hub_subscribe(self->hub, channel, line.topic, NULL, NULL);
+            (void)hub_subscribe(self->hub, channel, line.topic,
+                                is_told ? &delivered : NULL, NULL);
 }
 
 /* A BIND names all subscriptions: what the channel has besides has ended meanwhile. */
@@ -210,7 +215,9 @@ void worker_sessions_follow(struct worker_commands *self,
                             const struct wire_record *record,
                             const struct channel *channel)
 {
-    struct wire_text topic = record->token[3], position = wire_option(record, 4, "pos");
+    struct wire_text topic = record->token[3], position = wire_option(record, 4, "since");
+    if (!position.data)
+        position = wire_option(record, 4, "pos");
     struct session_copy *copy = session_copies_find(self->sessions, channel->session->id);
     if (!copy || copy->channel != channel->id)
         return;

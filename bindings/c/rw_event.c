@@ -344,10 +344,27 @@ static void s_set_check(struct rw_app *app, const struct wire_record *record,
         channel->check_ms = pause_ms ? clock_now_ms() + pause_ms : 0;
 }
 
+/* The broker knows it, after all: a session that its edge announced late, after a
+ * restart, is there again. */
+static void s_confirm(struct rw_app *app, const struct wire_record *record)
+{
+    char id[RW_ID_ROOM];
+    s_copy(id, sizeof id, record->token[1]);
+    struct rw_channel *channel = rw_channels_find(app, id);
+    if (!channel || !channel->is_doubted)
+        return;
+    channel->is_doubted = false;
+    if (rw_is_session(channel)) {
+        channel->is_open = true;
+        channel->is_gone = false;
+    }
+}
+
 static void s_take_ok(struct rw_app *app, const struct wire_record *record)
 {
     if (wire_is(record->token[3], "-")) { // of CHECK
         s_set_check(app, record, 0);
+        s_confirm(app, record);
         return;
     }
     struct rw_command *command = rw_commands_take(&app->commands, record->token[3]);
@@ -385,6 +402,7 @@ static void s_failed(struct rw_app *app, struct rw_command *command,
     s_copy(code, sizeof code, record->token[4]);
     if (channel && strcmp(code, "gone") == 0) {
         /* Its CLOSE comes; should it not, the question brings it. */
+        channel->is_doubted |= channel->is_open;
         rw_channel_drop(channel, "gone");
         if (!channel->is_finishing)
             channel->check_ms = clock_now_ms() + RW_ASK_AGAIN_MS;

@@ -140,9 +140,10 @@ struct rw_channel {
     int64_t later_ms;           // the pause after the next LATER
     unsigned attempt;           // of the event that is being handled
     bool is_websocket, is_adopted, is_accepted;
-    bool is_open;  // neither side has closed it
-    bool is_gone;  // nothing goes out any more
-    bool is_begun; // something was sent
+    bool is_open;    // neither side has closed it
+    bool is_gone;    // nothing goes out any more
+    bool is_doubted; // it was open until a command of ours was answered "gone"
+    bool is_begun;   // something was sent
     bool is_slow;
     bool is_finishing; // another worker has it; what was sent before is still under way
     size_t waiting;

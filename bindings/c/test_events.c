@@ -297,6 +297,26 @@ START_TEST(a_session_tells_who_carries_it_and_what_is_lost)
 }
 END_TEST
 
+START_TEST(a_session_that_the_broker_knows_again_is_open_again)
+{
+    test_start(0, NULL);
+    struct rw_channel *session = test_open(SESSION, HTTP);
+    struct rw_channel *channel = test_open(CHANNEL, WS);
+    test_broker.error = "gone";
+    ck_assert_int_eq(rw_send_text(session, "x", 0), 0);
+    test_until("failed " SESSION " gone why\n");
+    ck_assert_int_eq(rw_send_text(channel, "x", 0), 0);
+    test_until("failed " CHANNEL " gone why\n");
+    ck_assert(!rw_is_open(session) && !rw_is_open(channel));
+    test_broker.error = NULL;
+    test_say("OK " CHANNEL " - -");
+    test_say("OK " SESSION " - -");
+    test_expect(test_event("TEXT", SESSION, 2, " o=1\none")); // behind the answers
+    ck_assert(rw_is_open(session) && !rw_is_open(channel));
+    ck_assert_int_eq(rw_send_text(session, "again", 0), 0);
+}
+END_TEST
+
 START_TEST(a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once)
 {
     test_start(0, NULL);
@@ -355,6 +375,7 @@ void test_add_events(TCase *tests)
     tcase_add_test(tests, a_body_that_follows_is_handed_over_in_parts);
     tcase_add_test(tests, a_client_that_is_slow_is_told_and_so_is_the_end_of_it);
     tcase_add_test(tests, a_session_tells_who_carries_it_and_what_is_lost);
+    tcase_add_test(tests, a_session_that_the_broker_knows_again_is_open_again);
     tcase_add_test(
         tests, a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once);
     tcase_add_test(tests, a_channel_of_another_worker_is_adopted_with_its_sequence);

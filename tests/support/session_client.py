@@ -14,7 +14,11 @@ class SessionClient:
       token, cursor, up  what the gateways said last
       got                every message and gap of the session, in the order of arrival
       edge               index of the gateway that the last request went to
+      replace            called with the index of the gateway that served the last poll, before
+                         the next request; None: it lives on
     """
+
+    replace = None
 
     def __init__(self, deployment, target="/chat", headers=()):
         self.deployment = deployment
@@ -26,9 +30,13 @@ class SessionClient:
         self.got = []
         self.edge = -1
         self.n = 0
+        self._polled = None
 
     def next_edge(self):
         """The next gateway that runs."""
+        if self.replace and self._polled is not None:
+            self.replace(self._polled)
+        self._polled = None
         edges = self.deployment.edges
         for _ in edges:
             self.edge = (self.edge + 1) % len(edges)
@@ -50,6 +58,7 @@ class SessionClient:
     def poll(self, wait=0, status=200):
         """A poll; returns what it brought."""
         answer = self.ask(wait=wait)
+        self._polled = self.edge
         assert answer.status == status, answer
         if status != 200:
             return []

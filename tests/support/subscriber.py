@@ -3,6 +3,7 @@
     reader = subscribe("sse", address, "/rooms/1", cursor)
     reader.take(3)      # ["a", "b", ("gap", "history")]
     reader.cursor       # what the next one shows
+    reader.token        # of a session
     reader.close()
 """
 
@@ -19,7 +20,7 @@ WAIT_S = 10.0
 def target(path, **query):
     """The path with those parts of a query that have a value."""
     text = urllib.parse.urlencode({key: value for key, value in query.items() if value})
-    return path + ("?" + text if text else "")
+    return path + (("&" if "?" in path else "?") + text if text else "")
 
 
 class Reader:
@@ -27,6 +28,7 @@ class Reader:
 
     def __init__(self, address, path, cursor):
         self.address, self.path, self.cursor = address, path, cursor
+        self.token = None
         self.gaps = []
         self._ready = []
         self.begin()
@@ -50,7 +52,8 @@ class Reader:
         return taken
 
     def _object(self, value):
-        """One object of the JSON form."""
+        """One object of the JSON form; the first one of a session has its token."""
+        self.token = value.get("session", self.token)
         if "gap" in value:
             gap = value["gap"]
             self.gaps.append(gap)
@@ -58,7 +61,7 @@ class Reader:
             if gap["reason"] in ("restart", "reset"):
                 self.cursor = gap["to"]
             return
-        self.cursor = value["cursor"]
+        self.cursor = value.get("cursor", self.cursor)
         if "base64" in value:
             self._ready.append(base64.b64decode(value["base64"]))
         elif "data" in value:
@@ -136,7 +139,7 @@ class EventReader(Reader):
         self._take(name, "\n".join(data) if data else None, cursor)
 
     def _take(self, name, data, cursor):
-        if name == "gap":
+        if name in ("gap", "session"):
             self._object(json.loads(data))
         elif name == "binary":
             self._ready.append(base64.b64decode(data))
@@ -172,6 +175,7 @@ class PollReader(Reader):
         answer = self.client.get(target(self.path, cursor=self.cursor, wait=wait))
         assert answer.status == 200, answer
         answer = json.loads(answer.body)
+        self.token = answer.get("session", self.token)
         for value in answer["messages"]:
             self._object(value)
         self.cursor = answer["cursor"]

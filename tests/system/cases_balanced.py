@@ -8,9 +8,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.balancer import Balancer
 from support.case import case, run
 from support.harness import Deployment
+from support.http_client import HttpClient
 from support.subscriber import READERS, subscribe
 
-ROUTES = [("many", {"path": "/many/{x}", "topic": ["many/{x}/a", "many/{x}/b/*", "many/{x}/**"]})]
+TOPICS = ["many/x/a", "many/x/b/*", "many/x/**"]
+ROUTES = [
+    ("many", {"path": "/many/{x}", "topic": [topic.replace("/x", "/{x}") for topic in TOPICS]}),
+    ("chat", {"path": "/chat", "service": "default", "session": "on"}),
+]
 SCENARIO = pathlib.Path(__file__).with_name("resume_scenario.tsv")
 
 
@@ -26,6 +31,8 @@ def published():
     for verb, *words in steps():
         if verb == "publish" and words[0].startswith("many/x/"):
             yield words[1].encode()
+        elif verb == "send":
+            yield words[0].encode()
         elif verb == "binary":
             yield bytes.fromhex(words[1])
 
@@ -44,6 +51,12 @@ class Player:
 
     def binary(self, topic, text):
         self.publish(topic, bytes.fromhex(text), bin=1)
+
+    def send(self, text):
+        self.publish("many/x/own", text)
+
+    def say(self, text):
+        """Nobody listens at a topic."""
 
     def come(self):
         self.reader = subscribe(self.carrier, self.address, "/many/x", self.cursor)
@@ -75,15 +88,62 @@ class Player:
         return self.seen
 
 
+class Visitor(Player):
+    """The same with a session, which the application subscribes to the topics; `said` is what it
+    was told."""
+
+    def __init__(self, own, carrier, address):
+        super().__init__(own, carrier, address)
+        self.token = self.chan = None
+        self.count = 0
+
+    def send(self, text):
+        answer = self.own.main.ask_send(self.chan, text.encode())
+        assert answer.verb == "OK", answer
+
+    def say(self, text):
+        """Each request is another connection, and so another edge."""
+        self.count += 1
+        with HttpClient(self.address) as client:
+            where = f"/chat?session={self.token}&n={self.count}"
+            client.request("POST", where, body=text.encode())
+            answer = client.read_response()
+        assert answer.status == 204, answer
+
+    def come(self):
+        if self.token is None:
+            self._begin()
+        else:
+            where = f"/chat?session={self.token}"
+            self.reader = subscribe(self.carrier, self.address, where, self.cursor)
+
+    def _begin(self):
+        mark = self.own.main.mark()
+        self.reader = subscribe(self.carrier, self.address, "/chat")
+        self.token = self.reader.token
+        self.reader.path += f"?session={self.token}"
+        self.chan = self.own.main.wait_for("OPEN", after=mark).chan
+        for topic in TOPICS:
+            assert self.own.main.ask("SUB", self.chan, topic).verb == "OK"
+
+    def said(self):
+        return [record.payload.decode() for record in self.own.main.find("TEXT", self.chan)]
+
+
 def play_over_all_carriers(edges):
     expected = list(published())
-    assert len(expected) == 11
+    told = [words[0] for verb, *words in steps() if verb == "say"]
+    assert len(expected) == 13 and len(told) == 2
     with Deployment(edges=edges, routes=ROUTES) as own:
-        own.main = own.sender()
+        own.main = own.worker()
         with Balancer(own.folder.path, [edge.address for edge in own.edges]) as balancer:
             for carrier in READERS:
                 seen = Player(own, carrier, balancer.address).play()
                 assert seen == expected, (carrier, seen)
+                visitor = Visitor(own, carrier, balancer.address)
+                seen = visitor.play()
+                assert seen == expected, ("session", carrier, seen)
+                assert visitor.said() == told, (carrier, visitor.said())
 
 
 @case(seconds=120)

@@ -1,5 +1,6 @@
-"""Sessions, with a broker, two gateways and a worker: every request goes to another gateway than the
-one before.  docs/protocol/2-client.md section 7."""
+"""Sessions, with a broker, gateways and a worker: every request goes to another gateway than the one
+before.  What polls runs a second time: then the gateway that served a poll is killed before the
+next request, and another one is started in its place.  docs/protocol/2-client.md section 7."""
 
 import json
 import pathlib
@@ -24,8 +25,26 @@ QUICK = {"session_grace": "2s", "edge_lease": "3s", "worker_lease": "3s"}
 UNKNOWN = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
 
 
+def each_way(function):
+    """Declares a case, and the same where the gateway of the last poll dies."""
+
+    def dying():
+        Stage.is_dangerous = True
+        try:
+            function()
+        finally:
+            Stage.is_dangerous = False
+
+    dying.__name__ = f"{function.__name__}__when_the_gateway_of_each_poll_dies"
+    case()(function)
+    case()(dying)
+    return function
+
+
 class Stage(Deployment):
     """A broker with short times, gateways, and one worker that says what it was told."""
+
+    is_dangerous = False
 
     def __init__(self, edges=2, broker=None, **options):
         super().__init__(edges, routes=ROUTES, broker={**QUICK, **(broker or {})}, **options)
@@ -36,7 +55,9 @@ class Stage(Deployment):
         return self
 
     def client(self, **options):
-        return SessionClient(self, **options)
+        client = SessionClient(self, **options)
+        client.replace = self.replace_edge if self.is_dangerous else None
+        return client
 
     def open_of(self, count=1):
         """The id of the count-th session that began."""
@@ -63,11 +84,18 @@ class Stage(Deployment):
     def kill_edge(self, index):
         self.edges[index].kill()
 
+    def replace_edge(self, index):
+        """Kills a gateway, and starts one of its name in its place."""
+        self.edges[index].kill()
+        self.start_edge(edge_name=f"edge{index + 1}")
+        self.edges[index] = self.edges.pop()
+        wait_until(self.edges[index].is_ready, 10, "the gateway that was started")
+
 
 # One session, many requests
 
 
-@case()
+@each_way
 def polls_that_go_from_gateway_to_gateway_are_one_stream():
     with Stage() as own:
         client = own.client()
@@ -80,7 +108,7 @@ def polls_that_go_from_gateway_to_gateway_are_one_stream():
         assert client.gaps() == [] and own.verbs(chan) == ["OPEN"], own.verbs(chan)
 
 
-@case()
+@each_way
 def a_poll_whose_answer_was_lost_gets_the_same_again():
     with Stage() as own:
         client = own.client()
@@ -93,7 +121,7 @@ def a_poll_whose_answer_was_lost_gets_the_same_again():
         assert client.data() == ["a", "b"], client.got
 
 
-@case()
+@each_way
 def one_stream_goes_over_all_carriers():
     with Stage() as own:
         client = own.client()
@@ -122,7 +150,7 @@ def one_stream_goes_over_all_carriers():
         assert own.verbs(chan) == ["OPEN", "CLOSE"], own.verbs(chan)
 
 
-@case()
+@each_way
 def topics_and_sends_are_in_one_order():
     with Stage() as own:
         client = own.client()
@@ -139,7 +167,7 @@ def topics_and_sends_are_in_one_order():
 # Upwards
 
 
-@case()
+@each_way
 def messages_posted_to_every_gateway_arrive_in_order_and_once():
     with Stage() as own:
         client = own.client()
@@ -154,7 +182,7 @@ def messages_posted_to_every_gateway_arrive_in_order_and_once():
         assert client.up == 8, client.up
 
 
-@case()
+@each_way
 def a_post_is_answered_only_when_it_was_processed():
     with Stage() as own:
         client = own.client()
@@ -238,7 +266,7 @@ def the_newest_carrier_has_the_session():
         assert own.verbs(chan) == ["OPEN"], own.verbs(chan)
 
 
-@case()
+@each_way
 def a_poll_that_was_superseded_is_told_so():
     with Stage() as own:
         client = own.client()
@@ -256,7 +284,7 @@ def a_poll_that_was_superseded_is_told_so():
             socket.close()
 
 
-@case()
+@each_way
 def a_session_belongs_to_its_route_and_client():
     with Stage() as own:
         client = own.client(headers=[("X-User", "ann")])
@@ -275,7 +303,7 @@ def a_session_belongs_to_its_route_and_client():
         assert own.texts(own.open_of()) == ["mine"]
 
 
-@case()
+@each_way
 def a_session_that_nobody_has_opened_is_gone():
     with Stage() as own:
         client = own.client()
@@ -292,7 +320,7 @@ def a_session_that_nobody_has_opened_is_gone():
 # The end
 
 
-@case()
+@each_way
 def a_session_ends_once_when_its_client_stays_away():
     with Stage(broker={"session_grace": "1s"}) as own:
         client = own.client()
@@ -305,7 +333,7 @@ def a_session_ends_once_when_its_client_stays_away():
         assert own.verbs(chan) == ["OPEN", "CLOSE"], own.verbs(chan)
 
 
-@case()
+@each_way
 def a_client_that_ends_its_session_ends_it_at_once():
     with Stage(broker={"session_grace": "60s"}) as own:
         ends = [lambda c: c.ask("DELETE", cursor=None), lambda c: c.post("bye", end=1),
@@ -350,6 +378,7 @@ def the_application_ends_a_session_after_what_it_has_sent():
 
 @case()
 def a_session_outlives_the_broker():
+    # Not without the gateway that keeps its copy, too: nobody else knows it then.
     with Stage(ipc=True) as own:
         client = own.client()
         client.poll()
@@ -389,7 +418,7 @@ def a_websocket_stays_when_the_broker_dies():
         assert not own.app.find("CLOSE", chan)
 
 
-@case()
+@each_way
 def another_worker_goes_on_with_a_session():
     with Stage() as own:
         client = own.client()

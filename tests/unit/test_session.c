@@ -56,7 +56,8 @@ START_TEST(the_open_of_a_carrier_is_acknowledged_when_a_worker_has_that_of_the_s
     rig_turn(rig);
     rig_expect_no(rig, "edge 8 ACK *");
     s_ack(rig);
-    rig_expect(rig, "edge 8 BIND * " CH("1") " " S1 " * 0 " POS("0") " grace=30000|");
+    rig_expect(rig, "edge 8 BIND * " CH("1") " " S1 " * 0 " POS(
+                        "0") " grace=30000 pos=" POS("0") "|");
     rig_expect(rig, "edge 8 ACK * -|" CH("1") " 1|");
     rig_destroy(rig);
 }
@@ -395,7 +396,7 @@ START_TEST(a_subscription_goes_with_the_session_from_edge_to_edge)
     struct rig *rig = s_opened();
     rig_app(rig, 1, "PUB rooms/1\nzero");
     rig_app(rig, 1, "SUB " S1 " rooms/1 id=1");
-    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("1"));
+    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("1") " since=" POS("1"));
     rig_expect(rig, "app 1 OK " S1 " - 1");
     rig_app(rig, 1, "PUB rooms/1\none");
     rig_expect(rig, "edge 8 PUB * rooms/1 *|one");
@@ -405,6 +406,18 @@ START_TEST(a_subscription_goes_with_the_session_from_edge_to_edge)
     rig_expect(rig, "edge 9 PUB * rooms/1 *|two");
     rig_app(rig, 1, "UNSUB " S1 " rooms/1");
     rig_expect(rig, "edge 9 UNSUB * " CH2("1") " rooms/1");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_post_that_comes_after_the_application_has_closed_is_told_so)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_app(rig, 1, "CLOSE " S1);
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2 n=1\ntoo late");
+    rig_expect(rig, "edge 9 DROP * " CH2("1") " ended");
+    rig_expect_no(rig, "app 1 TEXT *");
     rig_destroy(rig);
 }
 END_TEST
@@ -433,7 +446,7 @@ START_TEST(a_subscription_that_may_have_missed_its_carrier_is_told_to_the_copy)
 {
     struct rig *rig = s_opened();
     rig_app(rig, 1, "SUB " S1 " rooms/1");
-    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("0"));
+    rig_expect(rig, "edge 8 SUB * " CH("1") " rooms/1 pos=" POS("0") " since=" POS("0"));
     rig_edge(rig, 8, "CLOSE " CH("1") " 2 1006");
     rig_expect(rig, "edge 8 BIND * " S1 " " S1 " *|rooms/1 " POS("0") "|");
     rig_edge(rig, 8, "OPEN " CH("2") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
@@ -517,6 +530,7 @@ int main(void)
                    the_application_closes_and_the_carrier_gets_what_was_sent_before);
     tcase_add_test(tcase, a_client_that_is_away_may_fetch_the_rest_of_a_closed_session);
     tcase_add_test(tcase, a_closed_session_without_client_and_rest_ends_at_once);
+    tcase_add_test(tcase, a_post_that_comes_after_the_application_has_closed_is_told_so);
     tcase_add_test(tcase, a_subscription_goes_with_the_session_from_edge_to_edge);
     tcase_add_test(
         tcase,

@@ -397,6 +397,9 @@ class App(Membership):
     def _take_ok(self, record):
         if record.token(2) == "-":
             self.checked(record.token(0))
+            channel = self.channels.get(record.token(0))
+            if channel:
+                channel.confirm()
             return
         result = self._commands.answered(record.token(2))
         if result:
@@ -411,7 +414,7 @@ class App(Membership):
             channel = self.channels.get(record.token(0))
             if code == "gone" and channel:
                 # Its CLOSE comes; should it not, the question brings it.
-                channel.drop("gone", "the channel is closed")
+                channel.doubt()
                 self.ask_about(channel)
             self.settle(result, code, reason)
         elif code == "name-in-use":

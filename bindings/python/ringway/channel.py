@@ -69,6 +69,7 @@ class Channel:
         self.is_closing = False  # its CLOSE has come
         self._is_slow = False
         self._open = True
+        self._doubted = False  # it was open until a command of ours was answered "gone"
         self._begun = adopted  # something was sent: the head of an HTTP answer is gone
         self._accepted = adopted
         self._gone = False  # closed, moved or given up: nothing more goes out
@@ -324,6 +325,17 @@ class Channel:
         self.drop("gone", "the application failed")
         self._open = False
         self.app.command("CLOSE", [self.id, 500], (), None, Result())
+
+    def doubt(self):
+        """The broker knows of no such channel."""
+        self._doubted = self._doubted or self._open
+        self.drop("gone", "the channel is closed")
+
+    def confirm(self):
+        """It does know: a session that its edge announced late, after a restart, is there again."""
+        if self._doubted and self.is_session and not self.is_closing:
+            self._open, self._gone = True, False
+        self._doubted = False
 
     def drop(self, error, reason):
         """Give up everything that waits; nothing can be sent any more."""

@@ -40,6 +40,6 @@ class PackageTest(unittest.TestCase):
 # For the parts of the binding among each other.
 INTERNAL = set("""
     App.command App.settle App.guard App.acknowledge App.refuse Membership.ask_about
-    Membership.checked Channel.handler Channel.set_slow Channel.unfinished Channel.is_busy
+    Membership.checked Channel.handler Channel.doubt Channel.confirm Channel.set_slow Channel.unfinished Channel.is_busy
     Channel.has_sized_body     Channel.pump Channel.fail Channel.drop Result.settle
 """.split())

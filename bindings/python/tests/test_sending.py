@@ -325,6 +325,27 @@ class SendingTest(AppCase):
         self.assertFalse(channel.is_open())
         self.broker.expect("CHECK", CHANNEL)
 
+    def test_a_session_that_the_broker_knows_again_is_open_again(self):
+        self.broker.errors["SEND"] = "gone"
+        self.start()
+        session = "session.0123456789abcdef.fedcba9876543210"
+        channel, other = self.open(session, carrier="ws"), self.open(CHANNEL, carrier="ws")
+        for each in (channel, other):
+            result = each.send("x")
+            self.broker.until(lambda result=result: result.done)
+            self.assertFalse(each.is_open())
+            self.broker.send("OK", each.id, "-", "-")
+        self.broker.until(channel.is_open)
+        self.broker.errors.clear()
+        self.assertTrue(channel.send("again"))
+        while self.broker.expect("SEND", session).payload != b"again":
+            continue  # it has a deadline
+        self.assertFalse(other.is_open())
+        channel.close()
+        self.broker.send("OK", session, "-", "-")
+        self.broker.until(lambda: not channel.is_busy())
+        self.assertFalse(channel.is_open())
+
     def test_an_error_of_the_broker_is_in_the_result(self):
         self.broker.errors["SEND"] = "full"
         self.start()
