@@ -5,6 +5,7 @@
 #include "broker/broker_settings.h"
 #include "broker/broker_store.h"
 #include "broker/core.h"
+#include "broker/cores.h"
 #include "broker/feed.h"
 #include "broker/front.h"
 #include "broker/socket.h"
@@ -32,6 +33,7 @@ enum {
 
 struct broker {
     void *context;
+    int core_of_threads;    // CORES_ANY, or where ours and that of ZeroMQ run
     struct key_store *keys; // NULL: an open bus
     struct zap *zap;
     struct watch *watch;
@@ -212,6 +214,16 @@ static bool s_watch_all(struct broker *self)
     return true;
 }
 
+/* Our thread and that of ZeroMQ hand each record to each other, which costs half as much
+ * where they need not wake another core for it.  CURVE is work for a core of its own. */
+static int s_core_of_threads(const struct conf *conf)
+{
+    const char *wish = conf_text(conf, "cores"), *keys = conf_text(conf, "keys");
+    bool is_open = !keys || !*keys;
+    bool one = strcmp(wish, "one") == 0 || (strcmp(wish, "auto") == 0 && is_open);
+    return one ? cores_choose() : CORES_ANY;
+}
+
 /* The last thing at the start: nothing can fail any more, and leave positions unused. */
 static bool s_open_store(struct broker *self, const struct conf *conf, char *why)
 {
@@ -228,7 +240,8 @@ struct broker *broker_new(const struct conf *conf, char *why, size_t room)
     struct broker *self = mem_new(struct broker);
     char text[WHY_ROOM] = "cannot start";
     self->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    self->context = socket_context_new();
+    self->core_of_threads = s_core_of_threads(conf);
+    self->context = socket_context_new(self->core_of_threads);
     if (self->wake >= 0 && self->context && s_open_gates(self, conf, text) &&
         s_open_all(self, conf, text) && s_watch_all(self)) {
         self->core = s_core(self, conf);
@@ -459,6 +472,7 @@ void broker_run(struct broker *self)
 {
     int64_t now_ms = clock_now_ms();
     bool more = false;
+    cores_stay(self->core_of_threads); // the threads for the disk and for /metrics do not
     atomic_store(&self->running, true);
     while (s_wait(self, s_timeout_ms(self, now_ms, more))) {
         now_ms = clock_now_ms();

@@ -44,6 +44,13 @@ const struct conf_setting broker_settings[] = {
      .initial = "no",
      .help = "Without keys, allow endpoints that are not on loopback: everybody who "
              "reaches them is trusted."},
+    {.name = "cores",
+     .type = CONF_TEXT,
+     .initial = "auto",
+     .help =
+         "Where the broker's thread and that of ZeroMQ run: one: both on one core, a "
+         "third less work; any: where the kernel likes, which carries more; auto: one, "
+         "but any with keys, since encryption is much work."},
     {.name = "data",
      .type = CONF_TEXT,
      .help = "Folder where history is stored, so that it outlives the broker; empty: "
@@ -375,6 +382,15 @@ static void s_check_data(const char *folder)
         conf_refuse("data", folder, why);
 }
 
+static void s_check_cores(const char *wish)
+{
+    static const char *const known[] = {"auto", "one", "any"};
+    for (size_t at = 0; at < sizeof known / sizeof *known; at++)
+        if (strcmp(wish, known[at]) == 0)
+            return;
+    conf_refuse("cores", wish, "one of auto, one, any");
+}
+
 void broker_settings_check(const struct conf *conf)
 {
     struct history_settings history;
@@ -385,6 +401,7 @@ void broker_settings_check(const struct conf *conf)
     if (!open)
         s_check_keys(keys);
     s_check_data(conf_text(conf, "data"));
+    s_check_cores(conf_text(conf, "cores"));
     static const char *const names[] = {"bus-edges", "bus-apps", "bus-tap", "bus-pull",
                                         "bus-sub"};
     for (size_t at = 0; at < sizeof names / sizeof *names; at++) {

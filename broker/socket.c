@@ -1,5 +1,6 @@
 #include "broker/socket.h"
 
+#include "broker/cores.h"
 #include "common/clock.h"
 
 #include <assert.h>
@@ -15,7 +16,7 @@ enum {
     SOCKET_ZAP_ENFORCE_DOMAIN = 93, // ZMQ_ZAP_ENFORCE_DOMAIN, hidden likewise
 };
 
-void *socket_context_new(void)
+void *socket_context_new(int core)
 {
     /* libzmq numbers anonymous peers from rand(): who can guess the next number can claim
      * it, and then the next anonymous peer ends this process. */
@@ -25,6 +26,8 @@ void *socket_context_new(void)
         return NULL;
     /* Without it each message that is kept keeps a read buffer of 8 KiB. */
     (void)zmq_ctx_set(context, SOCKET_ZERO_COPY, 0);
+    if (core != CORES_ANY)
+        (void)zmq_ctx_set(context, ZMQ_THREAD_AFFINITY_CPU_ADD, core);
     return context;
 }
 

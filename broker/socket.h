@@ -22,8 +22,9 @@ struct socket_options {
     const char *domain;  // of zap.h
 };
 
-/* A libzmq context whose peers cannot be guessed.  NULL with errno set. */
-void *socket_context_new(void);
+/* A libzmq context whose peers cannot be guessed, and whose thread runs on this core, or
+ * CORES_ANY.  NULL with errno set. */
+void *socket_context_new(int core);
 /* Waits until what was sent is on its way, for a moment. */
 void socket_context_destroy(void **context_p);
 

@@ -127,7 +127,7 @@ struct channel {
     struct attachment *session;           // that it carries a client to, or NULL
     char *adopt;                          // JSON for ADOPT
     char *bound;                          // name of the worker that has it, or NULL
-    char *label; // that the application gave it, as a token, or NULL
+    char *label; // that the application or the route gave it, as a token, or NULL
     uint32_t gen;
     uint8_t state; // enum channel_state
     bool is_websocket, is_unsafe, redeliver_all, needs_accept;

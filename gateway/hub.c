@@ -137,7 +137,12 @@ void hub_join(struct hub *self, struct channel *channel, const struct hub_join *
         s_add(topic, follower);
         self->options.tell(self->options.context, topic->name, true);
     }
-    if (follower->not_live == 0)
+}
+
+void hub_start(struct hub *self, struct channel *channel)
+{
+    struct follower *follower = channel->follower;
+    if (follower && follower->not_live == 0)
         hub_ready(self, follower);
 }
 

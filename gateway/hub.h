@@ -37,9 +37,13 @@ struct hub_join {
     uint16_t limit;            // messages of one HGET
     enum slow_policy slow;
 };
-/* The carrier's `subscribed` is called once the broker has said where the topics stand,
- * and then what the client missed. */
+/* The bus is told; nothing is said to the client yet. */
 void hub_join(struct hub *self, struct channel *channel, const struct hub_join *how);
+/* After hub_join, and what else the bus has to know of the channel: what is told of it is
+ * answered by publications that it wants.  The carrier's `subscribed` is called once the
+ * broker has said where the topics stand, and then what the client missed; any of it may
+ * end the channel. */
+void hub_start(struct hub *self, struct channel *channel);
 
 /* A SUB command: the bus has counted it already.  position: the broker's newest when it
  * passed the command on, or NULL where it did not say.  since: what was published after

@@ -400,6 +400,32 @@ static bool s_fill_topics(const struct route_match *match, char (*room)[ROUTE_TO
     return true;
 }
 
+/* Who the client is, as the route's path or a header says, with escapes; NULL: nobody
+ * says.  False when it is too long for a label. */
+static bool s_label(const struct http_request *request, const struct route_match *match,
+                    char **label_out)
+{
+    char room[ROUTE_LABEL_ROOM];
+    struct wire_header header;
+    const char *text = NULL;
+    *label_out = NULL;
+    if (match->route->label_header)
+        text = http_request_header(request, match->route->label_header);
+    else if (match->route->label && route_match_label(match, room, sizeof room) < 0)
+        return false;
+    else if (match->route->label)
+        text = room;
+    if (!text || !*text)
+        return true;
+    wire_begin(&header, "");
+    size_t before = header.size + 1;
+    wire_add_escaped(&header, text);
+    if (header.overflow || header.size - before >= sizeof room)
+        return false;
+    *label_out = mem_strndup(header.text + before, header.size - before);
+    return true;
+}
+
 static void s_join_topics(struct http_carried *self, const struct intake *intake)
 {
     struct route_match match;
@@ -411,6 +437,12 @@ static void s_join_topics(struct http_carried *self, const struct intake *intake
                     "the topic of this path is longer than 255 bytes", false);
         return;
     }
+    char *label;
+    if (!s_label(request, &match, &label)) {
+        http_refuse(self->exchange, 400,
+                    "the label of the client is longer than 128 bytes", false);
+        return;
+    }
     bool polls = !self->is_websocket && !self->is_sse && !self->wants_stream;
     struct hub_join how = {.topics = topics,
                            .count = match.route->topic_count,
@@ -418,11 +450,13 @@ static void s_join_topics(struct http_carried *self, const struct intake *intake
                            .limit = polls ? HTTP_POLL_MESSAGES : STREAM_MESSAGES,
                            .slow = match.route->slow};
     struct channel *channel = s_channel(self);
+    channel->label = label;
     self->stage = HTTP_HELD;
     channel_http_hold(self);
+    hub_join(self->hub, channel, &how);
     for (size_t at = 0; self->route->presence && at < how.count; at++)
         worker_presence_enter(self->host->commands, channel, topics[at]);
-    hub_join(self->hub, channel, &how);
+    hub_start(self->hub, channel);
 }
 
 static void s_join_session(struct http_carried *self, const struct intake *intake)

@@ -34,6 +34,8 @@ static void s_route_destroy(struct route *route)
         free(route->topics[at]);
     free(route->topics);
     free(route->session_subject);
+    free(route->label);
+    free(route->label_header);
     free(route);
 }
 
@@ -264,12 +266,12 @@ static const char *s_param(const struct route_match *match, const char *name, si
     return "";
 }
 
-int route_match_topic(const struct route_match *match, size_t index, char *out,
-                      size_t room)
+/* A text with its {x} filled in: size below `most`, or -EMSGSIZE. */
+static int s_fill_in(const struct route_match *match, const char *text_with, char *out,
+                     size_t most)
 {
     size_t filled = 0;
-    size_t most = room <= ROUTE_TOPIC_MAX ? room : ROUTE_TOPIC_MAX + 1;
-    for (const char *at = match->route->topics[index]; *at;) {
+    for (const char *at = text_with; *at;) {
         bool is_param = *at == '{';
         size_t size = is_param ? strcspn(at, "}") : strcspn(at, "{");
         const char *text = is_param ? s_param(match, at + 1, size - 1) : at;
@@ -282,4 +284,21 @@ int route_match_topic(const struct route_match *match, size_t index, char *out,
     }
     out[filled] = 0;
     return (int)filled;
+}
+
+static size_t s_least(size_t room, size_t most)
+{
+    return room <= most ? room : most + 1;
+}
+
+int route_match_topic(const struct route_match *match, size_t index, char *out,
+                      size_t room)
+{
+    return s_fill_in(match, match->route->topics[index], out,
+                     s_least(room, ROUTE_TOPIC_MAX));
+}
+
+int route_match_label(const struct route_match *match, char *out, size_t room)
+{
+    return s_fill_in(match, match->route->label, out, s_least(room, ROUTE_LABEL_MAX));
 }

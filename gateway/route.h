@@ -12,7 +12,8 @@ enum {
     ROUTE_PARAMS_MAX = 16,
     ROUTE_PARAM_ROOM = 256,
     ROUTE_TOPICS_MAX = 64,
-    ROUTE_TOPIC_ROOM = 256
+    ROUTE_TOPIC_ROOM = 256,
+    ROUTE_LABEL_ROOM = 129
 };
 
 /* Options of a route; values the file does not give come from the settings. */
@@ -26,7 +27,9 @@ struct route {
     enum slow_policy slow;
     bool accept_by_backend;
     bool redeliver_all;
-    bool presence; // its channels are told to be in the topic
+    bool presence;      // its channels are told to be in the topic
+    char *label;        // of its channels, with {x}; or NULL
+    char *label_header; // header that says it, or NULL
     bool has_sessions;
     char *session_subject;          // header that says whose a session is, or NULL
     char *params[ROUTE_PARAMS_MAX]; // names of the path's {x}, in order
@@ -41,8 +44,8 @@ struct route_table;
 struct route_table *route_table_new(void);
 void route_table_destroy(struct route_table **self_p);
 /* Add a route; names and values of its options as in the file (path, service, topic
- * (repeatable), slow, accept, redeliver, origin (repeatable), open-timeout,
- * answer-timeout, session, session-subject). Returns 0, or
+ * (repeatable), slow, accept, presence, label, label-header, redeliver, origin
+ * (repeatable), open-timeout, answer-timeout, session, session-subject). Returns 0, or
  * -EINVAL and *why gets a malloc()ed line that names route, key, value and rule. */
 int route_table_add(struct route_table *self, const char *name, const char *const *keys,
                     const char *const *values, size_t count, char **why);
@@ -66,3 +69,5 @@ int route_table_match(const struct route_table *self, const char *path, size_t p
 /* Topic number `at` of a ROUTE_TOPIC match with its {x} filled in: size, or -EMSGSIZE
  * over 255 bytes. */
 int route_match_topic(const struct route_match *match, size_t at, char *out, size_t room);
+/* The same for the label of a route that has one: -EMSGSIZE over 128 bytes. */
+int route_match_label(const struct route_match *match, char *out, size_t room);

@@ -94,14 +94,9 @@ static const char *s_read_service(struct route *route, const char *value)
     return NULL;
 }
 
-static const char *s_read_topic(struct route *route, const char *value)
+/* Has each brace its other one? */
+static const char *s_judge_braces(const char *value)
 {
-    if (!*value || strlen(value) > ROUTE_TOPIC_MAX || !s_is_visible(value))
-        return "a topic has 1 to 255 visible ASCII characters";
-    if (topic_kind(value, strlen(value)) == TOPIC_INVALID)
-        return "\"*\" stands in a final /* or /** only";
-    if (route->topic_count == ROUTE_TOPICS_MAX)
-        return "a route has at most 64 topics";
     for (const char *at = value; *at;) {
         size_t size = strcspn(at, "{}");
         if (at[size] == '}')
@@ -114,6 +109,20 @@ static const char *s_read_topic(struct route *route, const char *value)
             return "a \"{\" without its \"}\"";
         at += size + 2;
     }
+    return NULL;
+}
+
+static const char *s_read_topic(struct route *route, const char *value)
+{
+    if (!*value || strlen(value) > ROUTE_TOPIC_MAX || !s_is_visible(value))
+        return "a topic has 1 to 255 visible ASCII characters";
+    if (topic_kind(value, strlen(value)) == TOPIC_INVALID)
+        return "\"*\" stands in a final /* or /** only";
+    if (route->topic_count == ROUTE_TOPICS_MAX)
+        return "a route has at most 64 topics";
+    const char *rule = s_judge_braces(value);
+    if (rule)
+        return rule;
     route->kind = ROUTE_TOPIC;
     size_t room = (route->topic_count + 1) * sizeof *route->topics;
     route->topics = mem_realloc(route->topics, room);
@@ -195,6 +204,24 @@ static const char *s_read_session(struct route *route, const char *value)
     return route->has_sessions || strcmp(value, "off") == 0 ? NULL : "on or off";
 }
 
+static const char *s_read_label(struct route *route, const char *value)
+{
+    if (!*value || strlen(value) > ROUTE_LABEL_MAX || !s_is_visible(value))
+        return "a label has 1 to 128 visible ASCII characters";
+    const char *rule = s_judge_braces(value);
+    if (!rule)
+        route->label = mem_strdup(value);
+    return rule;
+}
+
+static const char *s_read_label_header(struct route *route, const char *value)
+{
+    if (strlen(value) > ROUTE_NAME_MAX || !http_is_token(value, strlen(value)))
+        return "the name of a header, of at most 64 characters";
+    route->label_header = mem_strdup(value);
+    return NULL;
+}
+
 static const char *s_read_session_subject(struct route *route, const char *value)
 {
     if (strlen(value) > ROUTE_NAME_MAX || !http_is_token(value, strlen(value)))
@@ -216,6 +243,8 @@ const char *route_option_read(struct route *route, const char *key, const char *
         {"accept", s_read_accept},
         {"redeliver", s_read_redeliver},
         {"presence", s_read_presence},
+        {"label", s_read_label},
+        {"label-header", s_read_label_header},
         {"origin", s_read_origin},
         {"open-timeout", s_read_open_timeout},
         {"answer-timeout", s_read_answer_timeout},
@@ -226,8 +255,8 @@ const char *route_option_read(struct route *route, const char *key, const char *
         if (strcmp(key, options[at].key) == 0)
             return options[at].read(route, value);
     return "unknown key; known are path, service, topic, slow, accept, redeliver, "
-           "presence, session, session-subject, origin, open-timeout and "
-           "answer-timeout";
+           "presence, label, label-header, session, session-subject, origin, "
+           "open-timeout and answer-timeout";
 }
 
 /* ---- together ---- */
@@ -255,6 +284,20 @@ static bool s_topics_are_filled(const struct route *route)
         if (!s_topic_is_filled(route, route->topics[at]))
             return false;
     return true;
+}
+
+static const char *s_judge_label(const struct route *route, const char **key_out)
+{
+    *key_out = route->label ? "label" : "label-header";
+    if (!route->label && !route->label_header)
+        return NULL;
+    if (!route->presence)
+        return "presence shows it: needs presence = on";
+    if (route->label && route->label_header)
+        return "label or label-header, not both";
+    if (route->label && !s_topic_is_filled(route, route->label))
+        return "the path has no such parameter";
+    return NULL;
 }
 
 static const char *s_judge_session(const struct route *route, const char **key_out)
@@ -292,5 +335,6 @@ const char *route_option_judge(const struct route *route, const char **key_out)
     *key_out = "presence";
     if (route->service && route->presence)
         return "a service says it with SUB presence=1";
-    return s_judge_session(route, key_out);
+    const char *rule = s_judge_label(route, key_out);
+    return rule ? rule : s_judge_session(route, key_out);
 }

@@ -4,7 +4,7 @@
 
 #include "gateway/route.h"
 
-enum { ROUTE_NAME_MAX = 64, ROUTE_TOPIC_MAX = 255 }; // bytes
+enum { ROUTE_NAME_MAX = 64, ROUTE_TOPIC_MAX = 255, ROUTE_LABEL_MAX = 128 }; // bytes
 
 /* One segment of a pattern: a text, or {name}. */
 struct route_segment {

@@ -27,6 +27,11 @@ backend edges
 """
 
 
+def server_of(address):
+    """As haproxy names it: a host and a port, or the path of a socket."""
+    return f"unix@{address}" if isinstance(address, str) else "%s:%d" % address
+
+
 class Balancer:
     """A context manager; `address` is where clients connect."""
 
@@ -40,8 +45,8 @@ class Balancer:
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = listener.getsockname()[:2]
         servers = "".join(
-            f"    server edge{number} {host}:{port}\n"
-            for number, (host, port) in enumerate(self.addresses)
+            f"    server edge{number} {server_of(address)}\n"
+            for number, address in enumerate(self.addresses)
         )
         path = self.folder / "haproxy.cfg"
         text = CONFIG.format(fd=listener.fileno(), servers=servers)

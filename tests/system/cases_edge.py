@@ -22,6 +22,7 @@ from support.ws_client import WsClient
 TEXT = [("Content-Type", "text/plain")]
 ROUTES = [
     ("decided", {"path": "/decided/**", "service": "default", "accept": "backend"}),
+    ("rooms", {"path": "/rooms/{x}", "topic": "rooms/{x}", "presence": "on"}),
     ("all", {"path": "/**", "service": "default"}),
 ]
 MIB = 1 << 20
@@ -101,6 +102,21 @@ def a_number_that_was_taken_is_dropped_and_a_gap_is_answered_by_hello():
             broker.say("SEND", str(c), chan, payload=text)
         got = [client.read_text() for _ in range(5)]
         assert got == ["one", "two", "three", "four", "five"], got
+
+
+@case()
+def a_topic_is_wanted_before_somebody_is_present_in_it():
+    with Edge() as edge:
+        edge.broker.sync()
+        for at in range(4):  # on each thread
+            mark = edge.broker.mark()
+            client = WsClient(edge.gateway.address)
+            edge.clients.append(client)
+            client.send(client.handshake_bytes(f"/rooms/{at}"))
+            edge.broker.wait_for("ENTER", after=mark)
+            verbs = [record.verb for record in edge.broker.find(after=mark)
+                     if record.tokens[0] == f"rooms/{at}"]
+            assert verbs == ["TSUB", "ENTER"], verbs
 
 
 @case()

@@ -1,5 +1,6 @@
 """The parts of a deployment: settings, starts, stops, losses and the operations port."""
 
+import os
 import pathlib
 import signal
 import socket
@@ -28,6 +29,7 @@ def a_wrong_setting_ends_with_2_and_one_line():
         ("ringway-gateway", ["--no-such-setting", "1"], "no-such-setting"),
         ("ringway-broker", ["--worker-lease", "fast"], "worker-lease"),
         ("ringway-broker", ["--bus-edges", "not an endpoint"], "bus-edges"),
+        ("ringway-broker", ["--cores", "two"], "cores"),
         ("ringway", ["--head-timeout", "soon"], "head-timeout"),
     ):
         status, out, err, _ = run_program(program, *arguments)
@@ -228,6 +230,28 @@ def with_a_short_lease_the_channels_of_a_dead_gateway_are_closed_within_a_second
         killed = time.monotonic()
         own.main.wait_close(event.chan)
         assert time.monotonic() - killed < scaled(2), "the default lease is 5 s"
+
+
+def cores_of_threads(daemon):
+    """Where each thread may run, the first one first."""
+    tasks = sorted(pathlib.Path(f"/proc/{daemon.pid}/task").iterdir(), key=lambda path: int(path.name))
+    return [os.sched_getaffinity(int(path.name)) for path in tasks]
+
+
+@case(shared=False)
+def the_broker_stays_on_one_core_and_what_it_writes_and_shows_does_not():
+    everywhere = os.sched_getaffinity(0)
+    if len(everywhere) < 2:
+        raise Skip("this machine has one core only")
+    for wish, share in (("auto", True), ("one", True), ("any", False)):
+        with Deployment(broker={"cores": wish, "data": "data"}) as own:
+            own.worker()
+            wait_until(lambda: own.broker.get_ops("/readyz")[0] == 200)
+            cores = cores_of_threads(own.broker)
+            bound = [one for one in cores if one != everywhere]
+            assert len(cores) >= 5, cores  # ours, of ZeroMQ two, for the disk, for /metrics
+            assert len(bound) == (3 if share else 0), (wish, cores)
+            assert all(len(one) == 1 and one == cores[0] for one in bound), (wish, cores)
 
 
 @case()

@@ -13,6 +13,8 @@ from support.waiting import wait_until
 
 ROUTES = [
     ("rooms", {"path": "/rooms/{x}", "topic": "rooms/{x}", "presence": "on"}),
+    ("named", {"path": "/named/{user}", "topic": "named", "presence": "on", "label": "u-{user}"}),
+    ("known", {"path": "/known", "topic": "known", "presence": "on", "label-header": "X-User"}),
     ("session", {"path": "/s/**", "service": "default", "session": "on"}),
     ("rest", {"path": "/**", "service": "default"}),
 ]
@@ -49,6 +51,21 @@ def clients_of_a_route_come_and_go(ctx):
     client.close_cleanly()
     gone = sender.wait_for("EXIT", "rooms/1", after=mark)
     assert gone.tag == came.tag and present(sender, "rooms/1") == {}
+
+
+@case()
+def a_route_says_who_its_clients_are(ctx):
+    sender = ctx.sender()
+    ctx.ws("/named/amy%25")
+    ctx.ws("/known", headers=[("X-User", "b\u00f6b c".encode("latin-1").decode("latin-1"))])
+    ctx.ws("/known")
+    wait_until(lambda: list(present(sender, "named").values()) == ["u-amy%25"], 10)
+    wait_until(lambda: len(present(sender, "known")) == 2, 10)
+    assert set(present(sender, "known").values()) == {"b%F6b%20c", None}
+    with ctx.http() as client:
+        client.request("GET", "/named/" + "x" * 127)
+        answer = client.read_response()
+        assert answer.status == 400 and b"label" in answer.body, answer
 
 
 @case(shared=False)

@@ -129,6 +129,7 @@ static inline void s_join(struct channel *channel, const char *topics, const cha
     for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
         list[how.count++] = word;
     hub_join(s_hub, channel, &how);
+    hub_start(s_hub, channel);
     free(copy);
 }
 

@@ -117,6 +117,7 @@ START_TEST(one_that_pauses_gets_what_its_queue_had_no_room_for_later)
     hub_join(
         s_hub, &one,
         &(struct hub_join){.topics = topics, .count = 1, .limit = 7, .slow = SLOW_PAUSE});
+    hub_start(s_hub, &one);
     s_top("t", E "1");
     s_say("t", "2", E "2");
     one.out.bytes = OUT_QUEUE;

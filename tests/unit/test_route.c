@@ -149,8 +149,12 @@ static const struct s_refusal {
 } s_refusals[] = {
     {"/", "colour", "red",
      "colour = red: unknown key; known are path, service, topic, slow, accept, "
-     "redeliver, presence, session, session-subject, origin, open-timeout and "
-     "answer-timeout"},
+     "redeliver, presence, label, label-header, session, session-subject, origin, "
+     "open-timeout and answer-timeout"},
+    {"/", "label", "", "label = : a label has 1 to 128 visible ASCII characters"},
+    {"/", "label", "a{b", "label = a{b: a \"{\" without its \"}\""},
+    {"/", "label-header", "a b",
+     "label-header = a b: the name of a header, of at most 64 characters"},
     {"/", "presence", "yes", "presence = yes: on or off"},
     {"/", "session", "yes", "session = yes: on or off"},
     {"/", "session-subject", "a b",
@@ -292,6 +296,44 @@ START_TEST(a_session_needs_a_service_and_a_gateway_that_accepts)
 }
 END_TEST
 
+START_TEST(a_label_is_filled_in_and_needs_presence_in_a_topic)
+{
+    static const struct {
+        const char *values[5];
+        const char *want;
+    } refusals[] = {
+        {{"/{x}", "t", "off", "{x}", NULL},
+         "route r: label = {x}: presence shows it: needs presence = on"},
+        {{"/{x}", "t", "on", "{y}", NULL},
+         "route r: label = {y}: the path has no such parameter"},
+        {{"/{x}", "t", "on", "{x}", "X-User"},
+         "route r: label = {x}: label or label-header, not both"},
+    };
+    const char *keys[] = {"path", "topic", "presence", "label", "label-header"};
+    char *why = NULL, out[ROUTE_LABEL_ROOM], path[140];
+    struct route_match match;
+    for (size_t at = 0; at < sizeof refusals / sizeof *refusals; at++) {
+        size_t count = refusals[at].values[4] ? 5 : 4;
+        ck_assert_int_eq(
+            route_table_add(s_table, "r", keys, refusals[at].values, count, &why),
+            -EINVAL);
+        ck_assert_str_eq(why, refusals[at].want);
+        free(why);
+    }
+    const char *const values[] = {"/{x}", "t", "on", "u-{x}"};
+    ck_assert_int_eq(route_table_add(s_table, "r", keys, values, 4, &why), 0);
+    ck_assert_int_eq(route_table_match(s_table, "/a%25b", 6, &match), 0);
+    ck_assert_int_eq(route_match_label(&match, out, sizeof out), 5);
+    ck_assert_str_eq(out, "u-a%b");
+    snprintf(path, sizeof path, "/%0126d", 7);
+    ck_assert_int_eq(route_table_match(s_table, path, 127, &match), 0);
+    ck_assert_int_eq(route_match_label(&match, out, sizeof out), 128);
+    snprintf(path, sizeof path, "/%0127d", 7);
+    ck_assert_int_eq(route_table_match(s_table, path, 128, &match), 0);
+    ck_assert_int_eq(route_match_label(&match, out, sizeof out), -EMSGSIZE);
+}
+END_TEST
+
 START_TEST(the_name_of_a_route_is_a_word_of_its_own)
 {
     static const char *const names[] = {"", "a b", "a/b", "main"};
@@ -341,6 +383,7 @@ int main(void)
     tcase_add_test(options, sessions_are_off_unless_the_file_says_so);
     tcase_add_test(options, a_session_needs_a_service_and_a_gateway_that_accepts);
     tcase_add_test(options, the_name_of_a_route_is_a_word_of_its_own);
+    tcase_add_test(options, a_label_is_filled_in_and_needs_presence_in_a_topic);
     suite_add_tcase(suite, options);
     return vectors_run(suite);
 }
