@@ -41,6 +41,7 @@ void rw_channel_destroy(struct rw_channel **self_p)
     rw_channel_drop(*self_p, "stopped");
     rw_request_clear(&(*self_p)->request);
     free((*self_p)->origins);
+    free((*self_p)->end_reason);
     free(*self_p);
     *self_p = NULL;
 }
@@ -187,9 +188,35 @@ int rw_close(struct rw_channel *self, int code, const char *reason)
         wire_add_int(&header, code);
     struct iovec payload = {(void *)(uintptr_t)reason, reason ? strlen(reason) : 0};
     int result = s_push(self, &header, &payload, payload.iov_len > 0);
-    if (result == 0)
+    if (result == 0) {
         self->is_open = false;
+        rw_channel_ended(self, code, reason);
+    }
     return result;
+}
+
+void rw_channel_ended(struct rw_channel *self, int code, const char *reason)
+{
+    self->is_ended = true;
+    self->end_code = code;
+    free(self->end_reason);
+    self->end_reason = reason ? mem_strdup(reason) : NULL;
+}
+
+void rw_channel_end_again(struct rw_channel *self)
+{
+    struct wire_header header;
+    rw_channel_begin(self, &header, "CLOSE");
+    if (self->end_code)
+        wire_add_int(&header, self->end_code);
+    struct iovec payload = {self->end_reason,
+                            self->end_reason ? strlen(self->end_reason) : 0};
+    struct rw_command *command =
+        rw_command_new(self->app, &header, &payload, payload.iov_len > 0);
+    if (!command)
+        return;
+    snprintf(command->channel, RW_ID_ROOM, "%s", self->id);
+    (void)rw_command_post(self->app, &command);
 }
 
 static int s_topic(struct rw_channel *self, const char *verb, const char *topic,

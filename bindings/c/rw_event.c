@@ -345,19 +345,22 @@ static void s_set_check(struct rw_app *app, const struct wire_record *record,
 }
 
 /* The broker knows it, after all: a session that its edge announced late, after a
- * restart, is there again. */
+ * restart, is there again; one whose end was lost with the former broker is ended again.
+ */
 static void s_confirm(struct rw_app *app, const struct wire_record *record)
 {
     char id[RW_ID_ROOM];
     s_copy(id, sizeof id, record->token[1]);
     struct rw_channel *channel = rw_channels_find(app, id);
-    if (!channel || !channel->is_doubted)
+    if (!channel || !rw_is_session(channel))
         return;
-    channel->is_doubted = false;
-    if (rw_is_session(channel)) {
+    if (channel->is_doubted) {
         channel->is_open = true;
         channel->is_gone = false;
+    } else if (channel->is_ended) {
+        rw_channel_end_again(channel);
     }
+    channel->is_doubted = false;
 }
 
 static void s_take_ok(struct rw_app *app, const struct wire_record *record)
@@ -403,6 +406,7 @@ static void s_failed(struct rw_app *app, struct rw_command *command,
     if (channel && strcmp(code, "gone") == 0) {
         /* Its CLOSE comes; should it not, the question brings it. */
         channel->is_doubted |= channel->is_open;
+        channel->is_ended = false;
         rw_channel_drop(channel, "gone");
         if (!channel->is_finishing)
             channel->check_ms = clock_now_ms() + RW_ASK_AGAIN_MS;

@@ -140,10 +140,13 @@ struct rw_channel {
     int64_t later_ms;           // the pause after the next LATER
     unsigned attempt;           // of the event that is being handled
     bool is_websocket, is_adopted, is_accepted;
-    bool is_open;    // neither side has closed it
-    bool is_gone;    // nothing goes out any more
-    bool is_doubted; // it was open until a command of ours was answered "gone"
-    bool is_begun;   // something was sent
+    bool is_open;     // neither side has closed it
+    bool is_gone;     // nothing goes out any more
+    bool is_doubted;  // it was open until a command of ours was answered "gone"
+    bool is_ended;    // we have closed it, and nobody has answered "gone" to that
+    int end_code;     // with which; 0: none
+    char *end_reason; // NULL: none
+    bool is_begun;    // something was sent
     bool is_slow;
     bool is_finishing; // another worker has it; what was sent before is still under way
     size_t waiting;
@@ -274,6 +277,10 @@ void rw_channel_destroy(struct rw_channel **self_p);
 void rw_channel_fail(struct rw_channel *self); // the application failed: 500
 /* Nothing goes out any more; error is what receipts tell. */
 void rw_channel_drop(struct rw_channel *self, const char *error);
+/* We close it: the broker is told again should it have lost that.  reason: NULL: none. */
+void rw_channel_ended(struct rw_channel *self, int code, const char *reason);
+/* A session: says its end again. */
+void rw_channel_end_again(struct rw_channel *self);
 int rw_channel_push(struct rw_channel *self, struct rw_command **command_p,
                     struct rw_body **body_p);
 void rw_channel_pump(struct rw_channel *self);

@@ -237,8 +237,10 @@ static bool s_is_message(const struct rw_channel *self, const struct rw_head *he
 static void s_sent(struct rw_channel *self, unsigned flags)
 {
     self->is_begun = true;
-    if (flags & RW_CLOSE)
+    if (flags & RW_CLOSE) {
         self->is_open = false;
+        rw_channel_ended(self, 0, NULL);
+    }
 }
 
 /* What every send does: the hook, the carrier, and what becomes of the channel. */

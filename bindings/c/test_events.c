@@ -317,6 +317,20 @@ START_TEST(a_session_that_the_broker_knows_again_is_open_again)
 }
 END_TEST
 
+START_TEST(the_end_of_a_session_that_was_lost_with_the_broker_is_said_again)
+{
+    test_start(0, NULL);
+    struct rw_channel *session = test_open(SESSION, HTTP);
+    ck_assert_int_eq(rw_close(session, 4001, "bye"), 0);
+    ck_assert_str_eq(test_expect("CLOSE " SESSION " 4001").payload, "bye");
+    test_broker.error = "gone";
+    test_say("OK " SESSION " - -"); // to CHECK: the next broker knows no end of it
+    ck_assert_str_eq(test_expect("CLOSE " SESSION " 4001").payload, "bye");
+    test_until("failed " SESSION " gone why\n");
+    ck_assert(!rw_is_open(session));
+}
+END_TEST
+
 START_TEST(a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once)
 {
     test_start(0, NULL);
@@ -376,6 +390,8 @@ void test_add_events(TCase *tests)
     tcase_add_test(tests, a_client_that_is_slow_is_told_and_so_is_the_end_of_it);
     tcase_add_test(tests, a_session_tells_who_carries_it_and_what_is_lost);
     tcase_add_test(tests, a_session_that_the_broker_knows_again_is_open_again);
+    tcase_add_test(tests,
+                   the_end_of_a_session_that_was_lost_with_the_broker_is_said_again);
     tcase_add_test(
         tests, a_message_of_a_session_that_comes_again_after_a_restart_is_handled_once);
     tcase_add_test(tests, a_channel_of_another_worker_is_adopted_with_its_sequence);

@@ -69,6 +69,7 @@ class Channel:
         self.is_closing = False  # its CLOSE has come
         self._is_slow = False
         self._open = True
+        self._ended = None  # by us: code, reason and the Result of it
         self._doubted = False  # it was open until a command of ours was answered "gone"
         self._begun = adopted  # something was sent: the head of an HTTP answer is gone
         self._accepted = adopted
@@ -129,6 +130,8 @@ class Channel:
         if result.error != "full":
             self._begun = True
             self._open = self._open and not close
+        if close and result.error != "full":
+            self._ended = ([] if close is True else [close], None, result)
         return result
 
     def close(self, code: int | None = None, reason: str = "") -> Result:
@@ -141,6 +144,7 @@ class Channel:
         result = self._push(outgoing.Command("CLOSE", tokens, (), payload))
         if result.error != "full":
             self._open = False
+            self._ended = (tokens, payload, result)
         return result
 
     def accept(self, protocol: str | None = None, headers: Any = None,
@@ -332,9 +336,15 @@ class Channel:
         self.drop("gone", "the channel is closed")
 
     def confirm(self):
-        """It does know: a session that its edge announced late, after a restart, is there again."""
-        if self._doubted and self.is_session and not self.is_closing:
-            self._open, self._gone = True, False
+        """It does know: a session that its edge announced late, after a restart, is there again;
+        one whose end was lost with the former broker is ended again."""
+        if self.is_session and not self.is_closing:
+            if self._doubted:
+                self._open, self._gone = True, False
+            elif self._ended and self._ended[2].done and self._ended[2]:
+                tokens, payload, _ = self._ended
+                self._ended = (tokens, payload, Result())
+                self.app.command("CLOSE", [self.id, *tokens], (), payload, self._ended[2])
         self._doubted = False
 
     def drop(self, error, reason):

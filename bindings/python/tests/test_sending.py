@@ -341,10 +341,22 @@ class SendingTest(AppCase):
         while self.broker.expect("SEND", session).payload != b"again":
             continue  # it has a deadline
         self.assertFalse(other.is_open())
-        channel.close()
-        self.broker.send("OK", session, "-", "-")
-        self.broker.until(lambda: not channel.is_busy())
+
+    def test_the_end_of_a_session_that_was_lost_with_the_broker_is_said_again(self):
+        self.start()
+        session = "session.0123456789abcdef.fedcba9876543210"
+        channel = self.open(session, carrier="ws")
+        result = channel.close(4001, "bye")
+        self.broker.expect("CLOSE", session, 4001)
+        self.broker.until(lambda: result.done)
+        self.broker.errors["CLOSE"] = "gone"
+        self.broker.send("OK", session, "-", "-")  # to CHECK: the next broker knows no end of it
+        self.assertEqual(self.broker.expect("CLOSE", session, 4001).payload, b"bye")
         self.assertFalse(channel.is_open())
+        self.broker.expect("CHECK", session)  # after the "gone"
+        self.broker.send("OK", session, "-", "-")
+        self.broker.expect("ACK", self.broker.event("TEXT", session, 2, payload=b"x"))
+        self.assertFalse([record for record in self.broker.settle(session) if record.verb == "CLOSE"])
 
     def test_an_error_of_the_broker_is_in_the_result(self):
         self.broker.errors["SEND"] = "full"
