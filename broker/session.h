@@ -108,7 +108,8 @@ struct session {
     int64_t until_ms;      // end of its grace; when it ended
     int64_t skip_ms;       // when what lies before a number that waits is given up
     int64_t hold_until_ms; // older carriers may still be announced until then
-    uint64_t older;        // so many of them
+    uint64_t older;        // so many of them,
+    uint64_t older_than;   // all with a lower att than this
     struct session_ring ring;
     uint64_t behind; // its carrier lacks what was sent after this position
     struct link receipts;

@@ -188,13 +188,15 @@ static void s_return(struct core *core, struct carrier *carrier)
         return;
     }
     carrier->state = CARRIER_BOUND;
-    if (!session->current && carrier->att >= session->att) {
+    if (carrier->att >= session->att &&
+        (!session->current || session->current->att < carrier->att)) {
         s_serve(core, session, carrier, carrier->att);
         return;
     }
     s_put_in_order(session, carrier);
     s_supersede(core, carrier);
-    if (session->older > 0 && --session->older == 0) {
+    if (carrier->att < session->older_than && session->older > 0 &&
+        --session->older == 0) {
         session->hold_until_ms = 0; // all that were missing are here
         session_wake(core, session);
     }

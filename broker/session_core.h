@@ -25,6 +25,8 @@ bool session_is_early(const struct core *core);
 /* SESS sid att service worker up position as= older= label=; false when a value is not
  * allowed. */
 bool session_announced(const struct announcement *from, struct service *service);
+/* It was announced, and the carrier that served it may still be. */
+bool session_lacks_former(const struct session *session);
 /* Its grace begins; it has no carrier. */
 void session_detach(struct core *core, struct session *session);
 /* Words of the CLOSE to a worker when the application has closed it. */

@@ -52,14 +52,16 @@ static void s_write_topics(struct core *core, const struct session *session,
     }
 }
 
-/* How many older carriers are still to come first? */
+/* How many older carriers are still to come first?  One that is closed counts until all
+ * of it is acknowledged: if we die before, its edge says the rest again. */
 static uint64_t s_count_older(const struct session *session)
 {
-    uint64_t count = session->older;
+    uint64_t count = session->older + session_lacks_former(session);
     const struct link *at = list_first(&session->carriers);
     for (; at; at = list_after(&session->carriers, at)) {
         const struct carrier *other = list_item(at, struct carrier, of_session);
-        count += other->state == CARRIER_SUPERSEDED && !other->closed;
+        count += other->state == CARRIER_SUPERSEDED ||
+                 (other->closed && other->mode != CARRIER_POST);
     }
     return count;
 }

@@ -18,6 +18,7 @@ enum {
 void session_pass_carrier_acks(struct core *core, struct carrier *carrier, uint64_t seq)
 {
     struct channel *channel = carrier->channel;
+    const struct session *session = carrier->session;
     size_t done = carrier_acknowledge(carrier, seq);
     if (done == 0)
         return;
@@ -30,6 +31,8 @@ void session_pass_carrier_acks(struct core *core, struct carrier *carrier, uint6
     list_remove(&carrier->due_place);
     carrier->session = NULL;
     core->sessions.carriers--;
+    if (session && session->current && carrier->mode != CARRIER_POST)
+        session_owe(core, session->current, CARRIER_DUE_BIND); // one older carrier less
     dispatch_finish(core, channel);
 }
 
@@ -259,7 +262,7 @@ static void s_close(struct core *core, struct carrier *carrier, const struct eve
     carrier->lost_after = false;
     session_taken(core, carrier, needs);
     if (late)
-        session_passed(core, session);
+        session_wake(core, session);
 }
 
 /* A carrier that is of no use: whatever it says is done with. */

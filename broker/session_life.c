@@ -88,11 +88,33 @@ void session_set_holder(struct core *core, struct session *session, struct edge 
         list_append(&edge->sessions, &session->of_holder);
 }
 
+bool session_lacks_former(const struct session *session)
+{
+    if (!list_has(&session->of_announcer))
+        return false;
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at))
+        if (list_item(at, struct carrier, of_session)->att == session->older_than)
+            return false;
+    return true;
+}
+
+/* Its edge announces no more of it. */
+static void s_announced_all(struct core *core, struct session *session)
+{
+    bool lacked = session_lacks_former(session);
+    list_remove(&session->of_announcer);
+    if (lacked)
+        session_passed(core, session);
+    else
+        session_wake(core, session);
+}
+
 void session_edge_synced(struct core *core, struct edge *edge)
 {
-    while (!list_is_empty(&edge->announced))
-        session_wake(core,
-                     list_item(list_pop(&edge->announced), struct session, of_announcer));
+    struct link *first;
+    while ((first = list_first(&edge->announced)))
+        s_announced_all(core, list_item(first, struct session, of_announcer));
 }
 
 /* Nobody knows between which of the others they were. */
@@ -110,9 +132,8 @@ void session_edge_lost(struct core *core, struct edge *edge)
     /* It died before it had announced its carriers: what they had is not known. */
     while ((first = list_first(&edge->announced))) {
         struct session *session = list_item(first, struct session, of_announcer);
-        list_remove(first);
         s_tell_lost_everywhere(core, session);
-        session_wake(core, session);
+        s_announced_all(core, session);
     }
     session_forget_forgets(core, edge);
     while ((first = list_first(&edge->sessions))) {
@@ -264,6 +285,33 @@ static void s_revive(const struct announcement *from, struct session *session,
     session_detach(core, session);
 }
 
+/* Carriers that are here, and are older than att. */
+static uint64_t s_count_here(const struct session *session, uint64_t att)
+{
+    uint64_t count = 0;
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at)) {
+        const struct carrier *carrier = list_item(at, struct carrier, of_session);
+        count += carrier->state != CARRIER_WAITING && !carrier->closed &&
+                 carrier->att > 0 && carrier->att < att;
+    }
+    return count;
+}
+
+/* Of the carriers that go before those of the announcement some are still to come. */
+static void s_expect_older(const struct announcement *from, struct session *session,
+                           uint64_t att)
+{
+    const struct core *core = from->core;
+    uint64_t older, here = s_count_here(session, att);
+    if (wire_u64(wire_option(from->record, from->options, "older"), &older) < 0)
+        older = 0;
+    session->older = older > here ? older - here : 0;
+    session->older_than = att;
+    if (session->older > 0 && session_is_early(core))
+        session->hold_until_ms = core->started_ms + core->settings.edge_lease_ms;
+}
+
 /* What the announcement says counts if it is the newest. */
 static void s_learn(const struct announcement *from, struct session *session,
                     uint64_t att, uint64_t up)
@@ -287,10 +335,7 @@ static void s_learn(const struct announcement *from, struct session *session,
         if (position_read(position, core_epoch(core), &number) == 0 &&
             number <= core->sequence.delivered)
             session->seen = number;
-        if (wire_u64(wire_option(from->record, from->options, "older"),
-                     &session->older) == 0 &&
-            session->older > 0 && session_is_early(core))
-            session->hold_until_ms = core->started_ms + core->settings.edge_lease_ms;
+        s_expect_older(from, session, att);
     }
     if (!from->edge->synced && !list_has(&session->of_announcer))
         list_append(&from->edge->announced, &session->of_announcer);

@@ -18,8 +18,8 @@ struct session_copy {
     char *slow;           // policy that the application chose; NULL: none
     char *adopt;          // JSON for a new worker
     int64_t grace_ms;
-    int64_t until_ms; // when it is forgotten, while nothing serves it
-    bool has_older;
+    int64_t until_ms;         // when it is forgotten, while nothing serves it
+    uint64_t older;           // carriers whose messages come first
     struct table_entry by_id; // private
 };
 

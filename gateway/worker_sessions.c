@@ -16,7 +16,7 @@ struct s_bind {
     struct wire_text sid, position;
     uint64_t att, up, grace_ms;
     struct wire_text worker, label, slow; // without data: none
-    bool has_older;
+    uint64_t older;                       // carriers whose messages come first
 };
 
 static bool s_read_bind(const struct wire_record *record, struct s_bind *bind)
@@ -34,8 +34,9 @@ static bool s_read_bind(const struct wire_record *record, struct s_bind *bind)
     bind->worker = wire_option(record, BIND_OPTIONS, "worker");
     bind->label = wire_option(record, BIND_OPTIONS, "label");
     bind->slow = wire_option(record, BIND_OPTIONS, "slow");
-    bind->has_older = wire_option(record, BIND_OPTIONS, "older").data != NULL;
-    return true;
+    struct wire_text older = wire_option(record, BIND_OPTIONS, "older");
+    bind->older = 0;
+    return !older.data || wire_u64(older, &bind->older) == 0;
 }
 
 static void s_copy_text(struct wire_text text, char *out, size_t room)
@@ -49,7 +50,7 @@ static void s_renew(struct session_copy *copy, const struct wire_record *record,
     copy->att = bind->att;
     copy->up = bind->up;
     copy->grace_ms = (int64_t)bind->grace_ms;
-    copy->has_older = bind->has_older;
+    copy->older = bind->older;
     session_copy_set(&copy->worker, bind->worker.data, bind->worker.size);
     session_copy_set(&copy->label, bind->label.data, bind->label.size);
     session_copy_set(&copy->slow, bind->slow.data, bind->slow.size);
@@ -303,15 +304,17 @@ const char *worker_sessions_send(struct worker_commands *self,
 
 static void s_announce(struct worker_commands *self, const struct session_copy *copy)
 {
-    char head[SESS_ROOM];
+    char head[SESS_ROOM], older[32] = "";
     struct bytes payload;
     bytes_init(&payload, WIRE_PAYLOAD_MAX);
+    if (copy->older > 0)
+        snprintf(older, sizeof older, " older=%llu", (unsigned long long)copy->older);
     int size = snprintf(head, sizeof head, "SESS %s %llu %s %s %llu %s as=%s%s%s%s%s%s",
                         copy->id, (unsigned long long)copy->att, copy->service,
                         copy->worker ? copy->worker : "-", (unsigned long long)copy->up,
-                        copy->position, copy->as, copy->has_older ? " older=1" : "",
-                        copy->label ? " label=" : "", copy->label ? copy->label : "",
-                        copy->slow ? " slow=" : "", copy->slow ? copy->slow : "");
+                        copy->position, copy->as, older, copy->label ? " label=" : "",
+                        copy->label ? copy->label : "", copy->slow ? " slow=" : "",
+                        copy->slow ? copy->slow : "");
     int result = bytes_printf(&payload, "%s\n%s", copy->topics ? copy->topics : "",
                               copy->adopt ? copy->adopt : "{}");
     if (result >= 0 && size > 0 && (size_t)size < sizeof head)

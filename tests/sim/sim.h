@@ -9,6 +9,7 @@
 #pragma once
 
 #include "broker/dispatch.h"
+#include "tests/sim/sim_common.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -30,17 +31,6 @@ enum {
     SIM_ACK_MS = 30000,
     SIM_ORPHAN_MS = 60000,
     SIM_GRACE_MS = 20000,
-};
-
-struct sim_message {
-    struct sim_message *next;
-    size_t size;
-    char data[];
-};
-
-struct sim_queue {
-    struct sim_message *first, *last;
-    size_t count;
 };
 
 /* One connection.  Cut: what is on its way to the core may still arrive, what the core
@@ -201,6 +191,7 @@ struct sim {
     uint64_t ring;  // records
     uint64_t steps; // so far
     uint64_t delivered, faults;
+    struct sim_doctor doctor;
 };
 
 /* sim_bus.c */

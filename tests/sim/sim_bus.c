@@ -10,13 +10,9 @@
 
 enum { SIM_PIPE_MAX = 400 }; // messages that a connection holds towards a peer
 
-/* splitmix64, in our own words: a counter that is stirred. */
 unsigned sim_draw(struct sim *self, unsigned below)
 {
-    uint64_t word = self->random += 0x9E3779B97F4A7C15u;
-    word = (word ^ word >> 30) * 0xBF58476D1CE4E5B9u;
-    word = (word ^ word >> 27) * 0x94D049BB133111EBu;
-    return (unsigned)((word ^ word >> 31) % below);
+    return sim_random(&self->random, below);
 }
 
 bool sim_chance(struct sim *self, unsigned one_in)
@@ -26,49 +22,10 @@ bool sim_chance(struct sim *self, unsigned one_in)
 
 void sim_trace(const struct sim *self, const char *format, ...)
 {
-    static int on = -1;
     va_list arguments;
-    if (on < 0)
-        on = getenv("SIM_TRACE") != NULL;
-    if (!on)
-        return;
-    fprintf(stderr, "%5" PRIu64 " %7.2f ", self->steps, (double)self->now_ms / 1000);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    sim_print(self->steps, self->now_ms, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
-}
-
-static void s_put(struct sim_queue *queue, const char *data, size_t size)
-{
-    struct sim_message *message = mem_alloc(sizeof *message + size);
-    message->next = NULL;
-    message->size = size;
-    memcpy(message->data, data, size);
-    if (queue->last)
-        queue->last->next = message;
-    else
-        queue->first = message;
-    queue->last = message;
-    queue->count++;
-}
-
-static struct sim_message *s_take(struct sim_queue *queue)
-{
-    struct sim_message *message = queue->first;
-    if (!message)
-        return NULL;
-    queue->first = message->next;
-    if (!queue->first)
-        queue->last = NULL;
-    queue->count--;
-    return message;
-}
-
-static void s_empty(struct sim_queue *queue)
-{
-    for (struct sim_message *message; (message = s_take(queue));)
-        free(message);
 }
 
 static struct sim_pipe *s_pipe(struct sim *self, uint64_t peer)
@@ -93,8 +50,8 @@ uint64_t sim_connect(struct sim *self, bool to_edges)
 
 static void s_end(struct sim_pipe *pipe)
 {
-    s_empty(&pipe->to_core);
-    s_empty(&pipe->to_peer);
+    sim_empty(&pipe->to_core);
+    sim_empty(&pipe->to_peer);
     pipe->peer = 0;
 }
 
@@ -105,7 +62,7 @@ void sim_cut(struct sim *self, uint64_t peer)
         return;
     sim_trace(self, "cut %" PRIu64, peer);
     pipe->cut = true;
-    s_empty(&pipe->to_peer);
+    sim_empty(&pipe->to_peer);
     if (pipe->to_core.count == 0 || sim_chance(self, 2))
         s_end(pipe);
 }
@@ -135,13 +92,13 @@ void sim_say(struct sim *self, uint64_t peer, const char *format, ...)
     int size = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (pipe && !pipe->cut)
-        s_put(&pipe->to_core, text, (size_t)size);
+        sim_put(&pipe->to_core, text, (size_t)size);
 }
 
 struct sim_message *sim_hear(struct sim *self, uint64_t peer)
 {
     struct sim_pipe *pipe = s_pipe(self, peer);
-    return pipe && !pipe->cut ? s_take(&pipe->to_peer) : NULL;
+    return pipe && !pipe->cut ? sim_take(&pipe->to_peer) : NULL;
 }
 
 static void s_note(struct sim *self, const struct sim_pipe *pipe, const char *data,
@@ -168,7 +125,7 @@ static int s_to_edge(void *context, uint64_t peer, struct blob *record)
         return -EAGAIN;
     s_note(self, pipe, (const char *)record->data, record->size);
     if (!pipe->cut)
-        s_put(&pipe->to_peer, (const char *)record->data, record->size);
+        sim_put(&pipe->to_peer, (const char *)record->data, record->size);
     return 0;
 }
 
@@ -187,7 +144,7 @@ static int s_to_app(void *context, const struct address *to,
                  (int)payload.size, payload.data ? payload.data : "");
     s_note(self, pipe, text, (size_t)size);
     if (!pipe->cut)
-        s_put(&pipe->to_peer, text, (size_t)size);
+        sim_put(&pipe->to_peer, text, (size_t)size);
     return 0;
 }
 
@@ -244,7 +201,7 @@ bool sim_core_takes(struct sim *self)
         struct sim_pipe *pipe = &self->pipe[(start + at) % SIM_PIPES];
         if (!pipe->peer)
             continue;
-        struct sim_message *message = s_take(&pipe->to_core);
+        struct sim_message *message = sim_take(&pipe->to_core);
         if (!message) {
             if (pipe->cut)
                 s_end(pipe);

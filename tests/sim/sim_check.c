@@ -3,20 +3,13 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdlib.h>
 
 void sim_fail(const struct sim *self, const char *format, ...)
 {
     va_list arguments;
-    printf("seed %" PRIu64 ", step %" PRIu64 ", at %.2f s: ", self->seed, self->steps,
-           (double)self->now_ms / 1000);
     va_start(arguments, format);
-    vprintf(format, arguments);
-    va_end(arguments);
-    printf("\nagain, with all that happens: SIM_SEED=%" PRIu64
-           " SIM_RUNS=1 SIM_TRACE=1 tests/sim/sim_core\n0 passed, 1 failed\n",
-           self->seed);
-    exit(EXIT_FAILURE);
+    printf("step %" PRIu64 ", at %.2f s, ", self->steps, (double)self->now_ms / 1000);
+    sim_give_up("sim_core", self->seed, format, arguments);
 }
 
 /* No application needs to have handled it: it was for those who asked, or given up. */

@@ -197,6 +197,7 @@ static void s_run(struct sim *self, uint64_t seed)
     self->seed = self->random = seed;
     self->now_ms = 1000;
     self->sending = -1;
+    sim_doctor_begin(&self->doctor);
     self->ring = sim_chance(self, 3) ? 20 + sim_draw(self, 100) : 10000;
     unsigned fault = 20 + sim_draw(self, 200);
     sim_start_broker(self);
@@ -213,19 +214,14 @@ static void s_run(struct sim *self, uint64_t seed)
     }
     s_finish(self);
     sim_clear(self);
-}
-
-static uint64_t s_number(const char *name, uint64_t absent)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 10) : absent;
+    sim_doctor_end(&self->doctor);
 }
 
 int main(void)
 {
     static struct sim sim;
-    uint64_t seed = s_number("SIM_SEED", 1), seconds = s_number("SIM_SECONDS", 0);
-    uint64_t runs = s_number("SIM_RUNS", seconds ? UINT64_MAX : SIM_RUNS_AT_FIRST);
+    uint64_t seed = sim_number("SIM_SEED", 1), seconds = sim_number("SIM_SECONDS", 0);
+    uint64_t runs = sim_number("SIM_RUNS", seconds ? UINT64_MAX : SIM_RUNS_AT_FIRST);
     uint64_t delivered = 0, faults = 0, done = 0, followed = 0, told = 0;
     time_t until = time(NULL) + (time_t)seconds;
     for (; done < runs && (!seconds || time(NULL) < until); done++) {

@@ -282,6 +282,17 @@ static void s_take_command(struct sim *self, int edge, const struct wire_record 
                  (int)record->token[3].size, record->token[3].data);
 }
 
+/* What the doctor has left of a command. */
+static void s_carry_out(struct sim *self, int at, const struct sim_message *message)
+{
+    const struct sim_message *out[2];
+    struct wire_record record;
+    size_t count = sim_doctor_take(&self->doctor, &self->edge[at], message, out);
+    for (size_t each = 0; each < count; each++)
+        if (wire_read(out[each]->data, out[each]->size, &record) == 0)
+            s_take_command(self, at, &record);
+}
+
 static void s_hello(struct sim *self, int at)
 {
     struct sim_edge *edge = &self->edge[at];
@@ -342,7 +353,7 @@ static void s_take(struct sim *self, int at, const struct sim_message *message)
             return;
         }
         edge->lastc = c;
-        s_take_command(self, at, &record);
+        s_carry_out(self, at, message);
     }
 }
 

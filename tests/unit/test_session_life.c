@@ -196,6 +196,80 @@ START_TEST(an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same)
 }
 END_TEST
 
+START_TEST(a_carrier_that_served_is_none_of_those_that_were_older)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
+    rig_edge(rig, 9, "OPEN " CH2("2") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 9,
+             "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect_no(rig, "app 1 TEXT *"); // the older one is still to come
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=2 ws=1\n{}");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_expect(rig, "app 1 TEXT " S1 " *|first");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 1001\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(a_carrier_that_served_counts_as_older_before_it_is_announced)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
+    rig_edge(rig, 8, "OPEN " CH("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 8 BIND *older=2*");
+    rig_edge(rig, 9, "SYNCED"); // it has none
+    rig_turn(rig);
+    rig_expect(rig, "edge 8 BIND *older=1*");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(the_newest_carrier_serves_in_whatever_order_edges_announce_them)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 8, "SESS " S1 " 2 chat - 0 1111111111111111:5 as=r older=0\n\n");
+    rig_edge(rig, 8,
+             "ADOPT " CH("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=2 ws=1\n{}");
+    rig_edge(rig, 8, "SYNCED");
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 0 1111111111111111:5 as=r older=1\n\n");
+    rig_edge(rig, 9,
+             "ADOPT " CH2("1") " 1 chat - 1 sid=" S1 " mode=join as=r att=3 ws=1\n{}");
+    rig_edge(rig, 9, "SYNCED");
+    rig_expect_no(rig, "edge 9 DROP *");
+    rig_expect(rig, "edge 8 DROP * " CH("1") " superseded");
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect_no(rig, "app 1 TEXT *");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 4409\n");
+    rig_expect(rig, "edge 9 RESEND * " CH2("1") " 1 from=1"); // no other is waited for
+    rig_edge(rig, 9, "TEXT " CH2("1") " 2\nsecond");
+    rig_expect(rig, "app 1 TEXT " S1 " *|second");
+    rig_destroy(rig);
+}
+END_TEST
+
+START_TEST(an_older_carrier_counts_until_what_it_said_is_acknowledged)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 9, "OPEN " CH2("1") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_expect(rig, "edge 9 BIND *older=1*");
+    rig_edge(rig, 8, "TEXT " CH("1") " 2\nfirst");
+    rig_expect(rig, "app 1 TEXT " S1 " 2 *|first");
+    rig_edge(rig, 8, "CLOSE " CH("1") " 3 4409\n");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 9 BIND *"); // e1 would say it again after a restart
+    s_ack(rig);
+    rig_expect(rig, "edge 9 BIND *grace=*");
+    ck_assert_ptr_null(strstr(rig->last, "older="));
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(older_carriers_that_died_with_the_broker_are_told_of_as_lost)
 {
     struct rig *rig = s_restarted();
@@ -305,6 +379,11 @@ int main(void)
     tcase_add_test(tcase, a_join_of_a_session_that_nobody_knows_is_told_so_in_time);
     tcase_add_test(tcase,
                    an_older_carrier_that_is_not_announced_yet_goes_first_all_the_same);
+    tcase_add_test(tcase, a_carrier_that_served_is_none_of_those_that_were_older);
+    tcase_add_test(tcase, a_carrier_that_served_counts_as_older_before_it_is_announced);
+    tcase_add_test(tcase,
+                   the_newest_carrier_serves_in_whatever_order_edges_announce_them);
+    tcase_add_test(tcase, an_older_carrier_counts_until_what_it_said_is_acknowledged);
     tcase_add_test(tcase, older_carriers_that_died_with_the_broker_are_told_of_as_lost);
     tcase_add_test(tcase,
                    an_edge_that_dies_before_it_has_announced_all_may_have_had_messages);
