@@ -1,6 +1,7 @@
 #include "broker/post.h"
 
 #include "broker/command.h"
+#include "broker/session_carrier.h"
 #include "common/mem.h"
 
 #include <errno.h>
@@ -14,6 +15,24 @@ enum {
 };
 
 /* ---- To edges ---- */
+
+/* A session is left out where its carrier is: that is what the edge knows. */
+static void s_add_option(const struct core *core, const struct edge *edge,
+                         const struct post *post, struct wire_text option,
+                         struct wire_header *header)
+{
+    const struct session *session =
+        post->entry.except.data && session_id_is_valid(post->entry.except)
+            ? session_find(&core->sessions, post->entry.except)
+            : NULL;
+    const struct channel *carrier =
+        session && session->current ? session->current->channel : NULL;
+    bool is_except = option.size > 7 && memcmp(option.data, "except=", 7) == 0;
+    if (!is_except || !session_id_is_valid(post->entry.except))
+        wire_add_text(header, option);
+    else if (carrier && carrier->edge == edge)
+        wire_add_option(header, "except", carrier->id);
+}
 
 static int s_to_edge(struct core *core, struct edge *edge, const struct post *post,
                      const char *position)
@@ -29,7 +48,7 @@ static int s_to_edge(struct core *core, struct edge *edge, const struct post *po
     wire_add_text(&header, post->topic);
     wire_add(&header, position);
     for (size_t at = 0; at < post->options; at++)
-        wire_add_text(&header, post->option[at]);
+        s_add_option(core, edge, post, post->option[at], &header);
     return edge_commit(edge, &header, post->payload, COMMAND_PLAIN);
 }
 

@@ -184,6 +184,21 @@ struct rw_publication {
 /* rw_publish with options.  key and collapse: at most RW_LABEL_MAX bytes. */
 int rw_publish_with(struct rw_app *self, const char *topic, const struct iovec *data,
                     unsigned flags, const struct rw_publication *options);
+/* What the broker holds of a topic. */
+struct rw_history {
+    const char *since; // after this position; NULL: from the oldest on
+    unsigned limit;    // messages, at most 10,000; 0: 100
+    /* Called for each, the oldest first.  May be NULL. */
+    void (*on_message)(void *context, const char *position, const void *data,
+                       size_t size);
+    /* Called once behind them; more: there are others after the last one.  error as in
+     * rw_receipt.  May be NULL. */
+    void (*done)(void *context, bool more, const char *error);
+    void *context;
+};
+/* Asks for it; the callbacks are called when the answer is there.  -EINVAL: topic, since
+ * or limit is none. */
+int rw_history(struct rw_app *self, const char *topic, const struct rw_history *options);
 /* To the channels with these ids, separated by commas, at most 64; they need not be ours.
  * Flags: RW_BINARY, RW_CLOSE.  on_failed is told "gone" where none of them is open. */
 int rw_send_to(struct rw_app *self, const char *ids, const void *data, size_t size,

@@ -21,6 +21,8 @@ void rw_command_free(struct rw_command **self_p, const char *error)
         self->receipt.done(self->receipt.context, error);
     if (self && self->placed && error)
         self->placed(self->placed_context, NULL, error);
+    if (self && self->history.done && error)
+        self->history.done(self->history.context, false, error);
     free(self);
 }
 

@@ -386,6 +386,14 @@ static void s_take_ok(struct rw_app *app, const struct wire_record *record)
     rw_command_free(&command, NULL);
 }
 
+static void s_take_info(struct rw_app *app, const struct wire_record *record)
+{
+    struct rw_command *command = rw_commands_take(&app->commands, record->token[3]);
+    if (command)
+        rw_history_answered(&command->history, record);
+    rw_command_free(&command, NULL);
+}
+
 void rw_call_failed(struct rw_app *app, struct rw_channel *channel, const char *code,
                     const char *why)
 {
@@ -413,7 +421,7 @@ static void s_failed(struct rw_app *app, struct rw_command *command,
     } else if (channel && command->body) {
         rw_body_answered(channel, command->body, false);
     }
-    if (command->receipt.done || command->placed) {
+    if (command->receipt.done || command->placed || command->history.done) {
         rw_command_free(&command, code);
         return;
     }
@@ -484,6 +492,7 @@ static const struct {
     {"LATER", s_take_channel}, {"WHO", s_take_who},
     {"LEFT", s_take_who},      {"ENTER", rw_watches_take},
     {"EXIT", rw_watches_take}, {"PRESENT", rw_watches_take},
+    {"INFO", s_take_info},
 };
 
 void rw_take(struct rw_app *app, const void *frame, size_t size)

@@ -77,6 +77,7 @@ struct rw_command {
     /* Of a publication; NULL: nobody is told. */
     void (*placed)(void *context, const char *position, const char *error);
     void *placed_context;
+    struct rw_history history; // of a GET
     size_t size;
     uint8_t frame[];
 };
@@ -294,6 +295,10 @@ void rw_body_answered(struct rw_channel *channel, uint64_t number, bool is_ok);
 void rw_watches_clear(struct rw_app *app);
 /* A new connection knows nothing of them. */
 void rw_watches_renewed(struct rw_app *app);
+/* The answer to a GET history. */
+void rw_history_answered(const struct rw_history *history,
+                         const struct wire_record *record);
+
 void rw_watches_tick(struct rw_app *app, int64_t now_ms);
 /* ENTER, EXIT or PRESENT. */
 void rw_watches_take(struct rw_app *app, const struct wire_record *record);

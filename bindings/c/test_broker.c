@@ -122,6 +122,8 @@ static void s_answer(const char *head)
         test_joined(id);
     else if (has_id && test_broker.error)
         test_say("ERR %s - %s %s\nwhy", key, id, test_broker.error);
+    else if (has_id && test_broker.info && strcmp(verb, "GET") == 0)
+        test_say("INFO %s - %s\n%s", key, id, test_broker.info);
     else if (has_id)
         test_say("OK %s - %s%s", key, id,
                  strcmp(verb, "PUB") == 0 ? " pos=00000000000000e1:7" : "");

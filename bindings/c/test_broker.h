@@ -33,6 +33,7 @@ struct test_broker {
     const char *mute;  // verb whose commands are not answered
     const char *error; // code to answer commands with, but JOIN
     const char *join_error;
+    const char *info; // what a GET is answered with; NULL: OK
     const char *boot, *incarnation;
     const char *secret; // key of CURVE; NULL: none
     unsigned tags;
@@ -82,6 +83,7 @@ bool test_option(const char *head, const char *key, char *out, size_t room);
 
 void test_add_events(TCase *tests);
 void test_add_sending(TCase *tests);
+void test_add_history(TCase *tests);
 void test_add_faults(TCase *tests);
 void test_add_keys(TCase *tests);
 void test_add_leaving(TCase *tests);

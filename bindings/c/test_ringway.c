@@ -11,6 +11,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     test_add_events(tests);
     test_add_sending(tests);
+    test_add_history(tests);
     test_add_faults(tests);
     test_add_keys(tests);
     test_add_leaving(tests);

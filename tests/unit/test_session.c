@@ -318,6 +318,27 @@ START_TEST(a_message_to_a_set_reaches_its_sessions_too)
 }
 END_TEST
 
+START_TEST(a_publication_leaves_out_a_session_now_and_when_it_comes_later)
+{
+    struct rig *rig = s_opened();
+    rig_edge(rig, 8, "TSUB t");
+    rig_edge(rig, 9, "TSUB t");
+    rig_app(rig, 1, "SUB " S1 " t");
+    rig_forget(rig);
+    rig_app(rig, 1, "PUB t bin=1 except=" S1 "\nto others");
+    rig_expect(rig, "edge 8 PUB * t " POS("1") " bin=1 except=" CH("1") "|to others");
+    rig_expect(rig, "edge 9 PUB * t " POS("1") " bin=1|to others");
+    rig_app(rig, 1, "PUB t\nto all");
+    rig_edge(rig, 9, "OPEN " CH2("7") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_forget(rig);
+    rig_edge(rig, 9, "HGET " CH2("7") " " POS("0") " 100 n=1\n");
+    rig_turn(rig);
+    rig_expect_no(rig, "edge 9 HIST *to others");
+    rig_expect(rig, "edge 9 HIST * " CH2("7") " " POS("2") " t n=1|to all");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(a_receipt_is_answered_when_the_client_has_seen_it)
 {
     struct rig *rig = s_opened();
@@ -525,6 +546,7 @@ int main(void)
     tcase_add_test(tcase, a_send_has_a_position_and_is_answered_when_it_is_in_the_ring);
     tcase_add_test(tcase, a_message_to_a_set_reaches_its_sessions_too);
     tcase_add_test(tcase, a_receipt_is_answered_when_the_client_has_seen_it);
+    tcase_add_test(tcase, a_publication_leaves_out_a_session_now_and_when_it_comes_later);
     tcase_add_test(tcase, what_a_session_cannot_do_is_refused);
     tcase_add_test(tcase,
                    the_application_closes_and_the_carrier_gets_what_was_sent_before);
