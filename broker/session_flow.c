@@ -113,18 +113,6 @@ static uint64_t s_lowest_waiting(const struct session *session)
     return lowest;
 }
 
-void session_skip(struct core *core, struct session *session)
-{
-    uint64_t lowest = s_lowest_waiting(session);
-    list_remove(&session->of_unsure);
-    if (!session->taken_unsure || lowest <= session->taken + 1)
-        return;
-    session->taken_unsure = false;
-    session->taken = lowest - 1;
-    session_say(core, session, SESSION_SAYS_LOST, "skipped", payload_none());
-    session_wake(core, session);
-}
-
 /* The copy that was announced may be older than what the client was told was taken. */
 static void s_expect_skip(struct core *core, struct session *session)
 {
@@ -132,6 +120,34 @@ static void s_expect_skip(struct core *core, struct session *session)
         return;
     session->skip_ms = core->now_ms + core->settings.edge_lease_ms;
     list_append(&core->sessions.unsure, &session->of_unsure);
+}
+
+/* Does a message wait whose number was not looked at, since older carriers come first? */
+static bool s_has_unread(const struct session *session)
+{
+    for (struct link *at = list_first(&session->carriers); at;
+         at = list_after(&session->carriers, at)) {
+        const struct carrier *carrier = list_item(at, struct carrier, of_session);
+        if (carrier->flow != CARRIER_FLOWS && carrier->waits_n == 0)
+            return true;
+    }
+    return false;
+}
+
+void session_skip(struct core *core, struct session *session)
+{
+    uint64_t lowest = s_lowest_waiting(session);
+    list_remove(&session->of_unsure);
+    if (!session->taken_unsure || lowest <= session->taken + 1)
+        return;
+    if (s_has_unread(session)) {
+        s_expect_skip(core, session);
+        return;
+    }
+    session->taken_unsure = false;
+    session->taken = lowest - 1;
+    session_say(core, session, SESSION_SAYS_LOST, "skipped", payload_none());
+    session_wake(core, session);
 }
 
 /* ---- Messages ---- */

@@ -395,12 +395,10 @@ static void s_take(struct play *self, int at, const struct sim_message *message)
         s_welcome(self, at, &record);
     } else if (c == 0 && wire_is(record.token[0], "REJECT")) {
         play_edge_die(self, at);
-    } else if (c == 0 && wire_is(record.token[0], "WHO")) {
-        edge->joined = false;
     } else if (c == edge->lastc + 1 && edge->joined) {
         edge->lastc = c;
         s_carry_out(self, at, message);
-    } else if (c > edge->lastc + 1 && edge->joined) {
+    } else if (c > edge->lastc + 1 || (c == 0 && wire_is(record.token[0], "WHO"))) {
         edge->joined = false;
     }
 }

@@ -160,6 +160,13 @@ void play_stop_broker(struct play *self)
 {
     play_trace(self, "the broker dies");
     core_destroy(&self->core);
+    for (int at = 0; at < PLAY_CLIENTS; at++) {
+        struct play_client *client = &self->client[at];
+        if (client->cursor[0])
+            continue; // else no BIND has reached it, and nothing is missing (5.4, 9)
+        client->taken = 0;
+        memset(client->took, 0, sizeof client->took);
+    }
     for (int at = 0; at < PLAY_EDGES; at++) {
         play_empty(&self->edge[at].pipe);
         self->edge[at].joined = false;

@@ -3,8 +3,9 @@
  * edges, workers and the broker are killed.  What must hold is checked at each step:
  *
  *   - a worker gets one OPEN (or ADOPT) and one CLOSE of a session;
- *   - what a client says is handled in its order, without a hole that no LOST announces,
- *     and without any hole if the client counts;
+ *   - what a client says is sent in its order, once in a life of the broker, and handled
+ *     without a hole that no LOST announces, and if the client counts and the broker has
+ *     not died without any;
  *   - what is sent to a client comes in order, once, and a hole only with a GAP.
  *
  * SIM_SEED and SIM_RUNS choose which and how many; SIM_TRACE prints all that happens. */

@@ -270,6 +270,31 @@ START_TEST(an_older_carrier_counts_until_what_it_said_is_acknowledged)
 }
 END_TEST
 
+START_TEST(no_number_is_given_up_while_a_message_waits_for_older_carriers)
+{
+    struct rig *rig = s_restarted();
+    rig_edge(rig, 9, "SESS " S1 " 3 chat - 7 1111111111111111:5 as=r\n\n");
+    rig_edge(rig, 9, "SYNCED");
+    rig_edge(rig, 8, "SYNCED");
+    rig_edge(rig, 8, "OPEN " CH("5") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 8, "TEXT " CH("5") " 2 n=9\nnine");
+    rig_edge(rig, 8, "OPEN " CH("6") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 8, "OPEN " CH("7") " 1 chat 1 sid=" S1 " mode=join as=r ws=1\n{}");
+    rig_edge(rig, 8, "OPEN " CH("8") " 1 chat 1 sid=" S1 " mode=post as=r\n{}");
+    rig_edge(rig, 8, "TEXT " CH("8") " 2 n=8\neight"); // CH 6 may still say something
+    s_wait(rig, 6);
+    rig_expect_no(rig, "app 1 LOST *");
+    rig_edge(rig, 8, "CLOSE " CH("6") " 2 4409\n");
+    rig_expect(rig, "edge 8 RESEND * " CH("8") " 1 from=1");
+    rig_edge(rig, 8, "TEXT " CH("8") " 2 n=8\neight");
+    rig_expect(rig, "app 1 TEXT " S1 " * o=8|eight");
+    rig_expect(rig, "edge 8 RESEND * " CH("5") " 1 from=1");
+    rig_edge(rig, 8, "TEXT " CH("5") " 2 n=9\nnine");
+    rig_expect(rig, "app 1 TEXT " S1 " * o=9|nine");
+    rig_destroy(rig);
+}
+END_TEST
+
 START_TEST(older_carriers_that_died_with_the_broker_are_told_of_as_lost)
 {
     struct rig *rig = s_restarted();
@@ -384,6 +409,7 @@ int main(void)
     tcase_add_test(tcase,
                    the_newest_carrier_serves_in_whatever_order_edges_announce_them);
     tcase_add_test(tcase, an_older_carrier_counts_until_what_it_said_is_acknowledged);
+    tcase_add_test(tcase, no_number_is_given_up_while_a_message_waits_for_older_carriers);
     tcase_add_test(tcase, older_carriers_that_died_with_the_broker_are_told_of_as_lost);
     tcase_add_test(tcase,
                    an_edge_that_dies_before_it_has_announced_all_may_have_had_messages);
