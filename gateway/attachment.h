@@ -15,6 +15,7 @@ struct attachment {
     char pinged[SESSION_POSITION_ROOM];   // that of the ping under way
     uint64_t att;                         // 0 until the broker has bound it
     uint64_t up;                          // newest message of the client that was taken
+    uint64_t told_up;                     // that the client of a WebSocket was told
     uint64_t next_n;                      // of the next one; 0: they are not counted
     bool is_new;                          // its client showed no token
 };

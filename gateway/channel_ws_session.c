@@ -52,9 +52,11 @@ void channel_ws_acked(struct channel *channel, uint64_t seq)
     struct ws_carried *self = channel->carried;
     char json[NUMBER_ROOM];
     uint64_t n = s_newest_n(channel, seq);
-    if (n <= channel->session->up)
-        return;
-    channel->session->up = n;
+    if (n <= channel->session->told_up)
+        return; // another carrier may have brought it, and `up` be there already
+    channel->session->told_up = n;
+    if (n > channel->session->up)
+        channel->session->up = n;
     int size = snprintf(json, sizeof json, "{\"up\":%llu}", (unsigned long long)n);
     if (self->cursors && self->stage == WS_OPEN)
         channel_queue_control(channel, message_ws_frame(WS_TEXT, json, (size_t)size));

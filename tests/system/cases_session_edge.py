@@ -452,6 +452,21 @@ def messages_of_a_websocket_that_counts_are_numbered_and_confirmed():
 
 
 @case()
+def what_another_carrier_brought_meanwhile_is_confirmed_when_it_is_repeated():
+    with Edge() as own:
+        client, opened = own.shake("/chat?n=1")
+        chan = own.bind(opened)
+        client.finish_handshake()
+        client.read_text()
+        own.ack(chan, 1)
+        client.text("a")
+        own.broker.wait_for("TEXT")
+        own.say("UP", chan, "1")  # it came by a POST, too
+        own.ack(chan, 2)
+        assert json.loads(client.read_text()) == {"up": 1}
+
+
+@case()
 def a_delete_and_a_post_with_end_end_the_session():
     with Edge() as own:
         client, opened = own.ask(f"/chat?session={TOKEN}", "DELETE")
