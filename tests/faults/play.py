@@ -17,13 +17,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 from scenarios import SCENARIOS  # noqa: E402
-from stage import Stage  # noqa: E402
 
 
 def play(scenario, folder):
     """What came out, as a dictionary."""
     began = time.monotonic()
-    stage = Stage(folder, scenario)
+    stage = scenario.stage(folder, scenario)
     result = {"name": scenario.name}
     try:
         stage.start()

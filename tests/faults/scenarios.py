@@ -10,10 +10,14 @@ import time
 import typing
 
 import hostile
+from stage import Stage
+from support.waiting import wait_until
+from topics import TopicStage
 
 ANONYMOUS = ({}, {}, {}, {})
 NAMED = tuple({"name": f"worker{n}"} for n in (1, 2, 3, 4))
 LEAST_EVENTS = 5000  # handled by workers; on a slow machine the clients take longer for them
+LEAST_READ = 2000  # messages by the readers of topics
 NO_CHECK = tuple({"no_check": True} for _ in range(4))
 
 
@@ -58,6 +62,8 @@ class Scenario:
     judge: tuple = ()
     expect: str = "holds"
     is_brief: bool = False
+    stage: typing.ClassVar = Stage
+    of_topics: typing.ClassVar = False
 
     def complaint(self, verdict):
         """What is wrong with a verdict, or None."""
@@ -67,6 +73,26 @@ class Scenario:
             return f"only {verdict['counts']['events']} events of {LEAST_EVENTS}"
         return None
 
+
+@dataclasses.dataclass
+class TopicScenario(Scenario):
+    """One row of topics, see topics.py.
+
+      seconds   how long they go on after what is done
+      stored    the broker keeps its history on disk
+    """
+
+    seconds: int = 6
+    workers: tuple = ()
+    stored: bool = False
+    stage: typing.ClassVar = TopicStage
+    of_topics: typing.ClassVar = True
+
+    def complaint(self, verdict):
+        if verdict["wrong"]:
+            return "\n".join(verdict["wrong"][:20])
+        read = verdict["topics"]["read"]
+        return f"only {read} messages read of {LEAST_READ}" if read < LEAST_READ else None
 
 
 def wait(seconds):
@@ -283,6 +309,65 @@ def garbage(stage):
     stage.note(f"garbage thrown at edge1 {thrown} times")
 
 
+def hang_under_clients(part, seconds):
+    """A gateway stands still; its clients give up on it and go to the other one."""
+
+    def act(stage):
+        victim = stage.part(part)
+        victim.hang()
+        wait(1)
+        stage.avoided.add(part)
+        stage.company.drop_all()
+        wait(seconds - 1)
+        victim.wake()
+        stage.avoided.discard(part)
+
+    return act
+
+
+def kill_edge_for_good(stage):
+    """Its clients go to the other one."""
+    stage.edges[0].kill()
+    stage.avoided.add("edge1")
+
+
+def kill_edge_then_other(stage):
+    """One gateway, then the other, each started again: every client comes back to each."""
+    for edge in stage.edges:
+        edge.kill()
+        wait(2)
+        edge.start()
+        wait_until(edge.is_joined, 30, f"{edge.name} joined")
+        wait(1)
+
+
+def restart_broker_under_clients(down):
+    """The broker is killed, and all clients come back, each to another gateway."""
+
+    def act(stage):
+        stage.broker.kill()
+        wait(down / 2)
+        stage.company.drop_all()
+        wait(down / 2)
+        stage.broker.start()
+
+    return act
+
+
+def kill_broker_and_edge_for_good(stage):
+    stage.broker.kill()
+    kill_edge_for_good(stage)
+    wait(1)
+    stage.broker.start()
+
+
+def kill_broker_then_edge(stage):
+    """The edge dies while the broker learns from it what was."""
+    restart_broker(1)(stage)
+    wait(0.3)
+    kill_edge_for_good(stage)
+
+
 def nothing(_stage):
     """The fault is there from the start."""
 
@@ -404,4 +489,40 @@ SCENARIOS = [
              edge_names=("edge1", "edge1")),
     Scenario("garbage", "random bytes and broken greetings on the ports of broker and gateway",
              "they are counted and dropped", garbage),
+
+    # Topics.
+    TopicScenario("topics-edge-kill", "a gateway: kill -9; its clients come to the other one",
+                   "they go on from their cursors", kill_edge_for_good, is_brief=True),
+    TopicScenario("topics-edges-kill",
+                   "a gateway: kill -9, and started again; then the other one",
+                   "", kill_edge_then_other),
+    TopicScenario("topics-broker", "the broker: kill -9, back after 2 s; meanwhile all clients "
+                   "go to another gateway", "history was in memory: a gap, reason `restart`",
+                   restart_broker_under_clients(2), is_brief=True),
+    TopicScenario("topics-broker-stored", "the same, and the broker has a store", "",
+                   restart_broker_under_clients(2), stored=True),
+    TopicScenario("topics-broker-hang", "the broker: SIGSTOP for 4 s", "",
+                   hang("broker", 4)),
+    TopicScenario("topics-edge-mute",
+                   "for 8 s nothing of what a gateway sends reaches the broker",
+                   "its clients are dropped, and come back to either",
+                   cut("broker", "edge1", 8, "edge1"), seconds=10),
+    TopicScenario("topics-edge-deaf",
+                   "for 8 s nothing of what the broker sends reaches a gateway",
+                   "its clients are dropped, and come back to either",
+                   cut("broker", "edge1", 8, "broker"), seconds=10),
+    TopicScenario("topics-edge-cut", "a gateway cut off from the broker for 3 s", "",
+                   cut("broker", "edge1", 3)),
+    TopicScenario("topics-edge-hang",
+                   "a gateway: SIGSTOP for 8 s; its clients go to the other one, and may come back "
+                   "when it wakes", "", hang_under_clients("edge1", 8)),
+    TopicScenario("topics-edge-reset",
+                   "the TCP connections of a gateway to the broker: reset three times",
+                   "", reset("edge1", 7701)),
+    TopicScenario("topics-broker-edge-kill",
+                   "the broker and a gateway: kill -9 together; the gateway stays away", "",
+                   kill_broker_and_edge_for_good),
+    TopicScenario("topics-broker-then-edge",
+                   "the broker: kill -9, back after 1 s; a gateway: kill -9 right after that", "",
+                   kill_broker_then_edge),
 ]

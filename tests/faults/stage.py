@@ -190,6 +190,8 @@ class Stage:
       scenario  what to start, see scenarios.py
     """
 
+    ROUTES = ROUTES
+
     def __init__(self, folder, scenario, seed=1):
         self.folder = pathlib.Path(folder)
         self.scenario = scenario
@@ -242,7 +244,7 @@ class Stage:
 
     def _make_edge(self, node, name):
         config = self.folder / f"{node}.conf"
-        write_config(config, {}, ROUTES)
+        write_config(config, {}, self.ROUTES)
         settings = {
             "config": config,
             "listen": f"0.0.0.0:{CLIENT_PORT}",
@@ -309,8 +311,12 @@ class Stage:
             worker.daemon.wait_ready(30)
         if self.scenario.before:
             self.scenario.before(self)
-        self.clients.launch()
+        self.begin()
         self.note("clients begin")
+
+    def begin(self):
+        """The clients come."""
+        self.clients.launch()
 
     def wait_traffic(self, events=500):
         """Until so many events have been given to workers."""

@@ -21,6 +21,7 @@ from support.ws_client import Refused, WsClient
 
 EPOCH = "00000000000000aa"
 ROUTES = [
+    ("rooms", {"path": "/rooms/{room}", "topic": "rooms/{room}"}),
     ("chat", {"path": "/chat", "service": "default", "session": "on",
               "session-subject": "X-User"}),
     ("other", {"path": "/other", "service": "default", "session": "on"}),
@@ -610,6 +611,29 @@ def what_a_later_bind_does_not_name_is_no_more_subscribed():
         own.say("PUB", "rooms/1", position(2), payload=b"not any more")
         own.say("PUB", "rooms/2", position(3), payload=b"still")
         assert json.loads(client.read_text())["data"] == "still"
+
+
+@case()
+def a_bind_does_not_hide_what_was_published_before_it_from_a_client_of_the_topic():
+    with Edge(workers=1) as own:
+        def follow(target):
+            client = WsClient(own.gateway.address)
+            own.clients.append(client)
+            client.send(client.handshake_bytes(target, protocols=["ringway.1"]))
+            own.broker.wait_for("TSUB", where=lambda r: r.tokens[0] in target)
+            return client
+
+        first = follow("/rooms/1")
+        own.say("TOP", "rooms/1", position(5))
+        first.finish_handshake()
+        follow(f"/rooms/2?cursor={position(5)}")
+        # 6 was published in rooms/2 before anybody here wanted it.
+        _, opened = own.ask("/chat")
+        mark = own.broker.mark()
+        own.bind(opened, at=5, payload=f"rooms/2 {position(5)}\n", pos=position(6))
+        own.say("TOP", "rooms/2", position(6))
+        asked = own.broker.wait_for("HGET", after=mark, where=lambda r: b"rooms/2" in r.raw)
+        assert asked.tokens[1] == position(5), asked
 
 
 @case()
