@@ -1,4 +1,5 @@
-"""One play: real daemons, publishers, subscribers that come and go, and parts that are killed.
+"""One play: real daemons, publishers, an application, subscribers and clients with sessions that
+come and go, and parts that are killed.
 
 What is done follows from a seed; when exactly it happens does not, and need not: the judge knows
 what must hold in any case.
@@ -9,9 +10,13 @@ import random
 import threading
 import time
 
+from application import Application
 from carriers import CARRIERS, Ended
-from model import Gap, Message, Publications, Subscriber, judge
+from model import Gap, Message, Publications, Subscriber, direct, judge
+from session_model import judge_sessions
+from visitor import Visitor
 
+from support.balancer import Balancer
 from support.harness import Broker, Deployment, Gateway
 from support.waiting import scaled, wait_until
 
@@ -21,6 +26,7 @@ ROUTES = [
     ("two", {"path": "/two", "topic": ["rooms/1", "rooms/2"]}),
     ("pattern", {"path": "/pattern", "topic": "rooms/*"}),
     ("both", {"path": "/both", "topic": ["rooms/**", "rooms/3"]}),
+    ("chat", {"path": "/chat/{name}", "service": "default", "session": "on"}),
 ]
 # What a client follows on each path.
 PATHS = {
@@ -29,8 +35,25 @@ PATHS = {
     "/pattern": ROOMS,
     "/both": ROOMS,
 }
-LEASE, HEARTBEAT = "500ms", "100ms"
+LEASE, HEARTBEAT, GRACE_S = "500ms", "100ms", 3
 SETTLE_S = 30
+# How often each thing happens.
+DEEDS = {
+    "publish": 50, "burst": 10, "drop": 20, "edge": 4, "broker": 2,
+    "send": 50, "burst of sends": 8, "say": 50, "burst of says": 5, "visitor drop": 25,
+    "subscribe": 20, "unsubscribe": 8, "leave": 1, "stay away": 1, "close": 1,
+}
+
+
+class Stage(Deployment):
+    """Gateways that a balancer finds again: each has a socket with a name."""
+
+    balanced = False
+
+    def start_edge(self, **more):
+        if self.balanced:
+            more["listen"] = f"unix:{self.folder.path}/clients{len(self.edges) + 1}"
+        return super().start_edge(**more)
 
 
 class Reader(threading.Thread):
@@ -94,29 +117,40 @@ class Reader(threading.Thread):
 class Play:
     """A deployment and what is done to it."""
 
-    def __init__(self, seed, edges=3, readers=8, seconds=6.0, broker=None):
+    def __init__(self, seed, edges=3, readers=5, visitors=4, seconds=6.0):
         self.seed, self.edge_count = seed, edges
         self.random = random.Random(seed)
-        self.seconds, self.reader_count = seconds, readers
+        self.seconds, self.reader_count, self.visitor_count = seconds, readers, visitors
         self.carriers = sorted(CARRIERS)
-        self.publications, self.lock = Publications(), threading.Lock()
-        self.deployment = Deployment(
+        self.publications, self.lock = Publications(), threading.RLock()
+        self.deployment = Stage(
             edges=edges,
             ipc=True,
             routes=ROUTES,
             settings={"orphan": "10s", "heartbeat": HEARTBEAT},
-            broker={"edge_lease": LEASE, **(broker or {})},
+            broker={"edge_lease": LEASE, "session_grace": f"{GRACE_S}s"},
         )
-        # Every second one keeps its history on disk, every third one very little of it.
+        # Every second one keeps its history on disk, every third one very little of it; of five,
+        # two have a balancer before them.
         if seed % 2:
             self.deployment.broker_settings["data"] = self.deployment.folder.path / "data"
         if seed % 3 == 0:
-            self.deployment.broker_settings["history_count"] = 10
-        self.readers, self.deeds = [], []
+            self.deployment.broker_settings.update(history_count=10, session_ring="1KiB")
+        self.deployment.balanced = seed % 5 in (2, 4)
+        self.balancer = self.application = None
+        self.readers, self.visitors, self.deeds = [], [], []
+        self._turn = 0
 
     def an_address(self, chance):
-        """Where a client is sent by a balancer: any gateway."""
-        return chance.choice(self.deployment.edges).address
+        """Where a client is sent: by the balancer, or to any gateway."""
+        return self.balancer.address if self.balancer else chance.choice(
+            self.deployment.edges).address
+
+    def next_address(self):
+        """The same, in turn."""
+        self._turn += 1
+        edges = self.deployment.edges
+        return self.balancer.address if self.balancer else edges[self._turn % len(edges)].address
 
     # What is done.
 
@@ -137,6 +171,8 @@ class Play:
         """kill -9, and a new one in its place."""
         place = self.deployment.edges.index(daemon) if kind is Gateway else None
         daemon.kill()
+        if kind is Broker:
+            self._excuse()
         time.sleep(self.random.uniform(0.0, 0.8))
         fresh = kind(
             daemon.program, daemon.arguments, daemon.folder, self.deployment.env, daemon.name
@@ -147,64 +183,130 @@ class Play:
         else:
             self.deployment.edges[place] = fresh
 
+    def _excuse(self):
+        """What clients that do not count were just saying may be lost without a word."""
+        with self.lock:
+            for visitor in self.visitors:
+                if visitor.session and not visitor.counts:
+                    visitor.session.excused = True
+
     def _deed(self):
         """One thing that happens."""
-        name = self.random.choices(
-            ("publish", "burst", "drop", "edge", "broker"), weights=(50, 10, 30, 4, 2)
-        )[0]
+        name = self.random.choices(list(DEEDS), weights=DEEDS.values())[0]
         self.deeds.append(name)
-        if name == "publish":
-            self.publish(self.random.choice(ROOMS))
-        elif name == "burst":
-            for _ in range(self.random.randint(5, 60)):
+        times = self.random.randint(5, 60) if name.startswith("burst") else 1
+        room, visitor = self.random.choice(ROOMS), self.random.choice(self.visitors)
+        if name in ("publish", "burst"):
+            for _ in range(times):
                 self.publish(self.random.choice(ROOMS))
         elif name == "drop":
             self.random.choice(self.readers).drop()
         elif name == "edge":
             self._restart(self.random.choice(self.deployment.edges), Gateway)
-        else:
+        elif name == "broker":
             self._restart(self.deployment.broker, Broker)
+        elif name in ("say", "burst of says"):
+            for _ in range(times):
+                visitor.say()
+        elif name == "visitor drop":
+            visitor.drop()
+        elif name == "leave":
+            visitor.leave()
+        elif name == "stay away":
+            visitor.stay_away(self.random.uniform(0.5, 1.5 * GRACE_S))
+        else:
+            self._deed_of_application(name, times, room)
+
+    def _deed_of_application(self, name, times, room):
+        channels = self.application.channels()
+        channel = self.random.choice(channels) if channels else None
+        if not channel:
+            return
+        if name in ("send", "burst of sends"):
+            for _ in range(times):
+                self.application.send(channel)
+        elif name == "subscribe":
+            self.application.subscribe(channel, room)
+        elif name == "unsubscribe":
+            self.application.unsubscribe(channel, room)
+        else:
+            self.application.close(channel)
 
     # The whole.
 
     def run(self):
         """Plays; returns sentences about what was wrong."""
-        with self.deployment as deployment:
+        with self.deployment as deployment, contextlib.ExitStack() as stack:
+            if deployment.balanced:
+                addresses = [edge.address for edge in deployment.edges]
+                self.balancer = stack.enter_context(Balancer(deployment.folder.path, addresses))
             self._sender = deployment.sender()
-            self._start_readers()
+            self._start()
             end = time.monotonic() + self.seconds
             while time.monotonic() < end:
                 self._deed()
-                time.sleep(self.random.uniform(0.0, 0.03))
+                time.sleep(self.random.uniform(0.0, 0.02))
             deployment.wait_joined(20)
             wrong = self._settle()
-            self._stop_readers()
-        return wrong + judge(self.publications, [reader.subscriber for reader in self.readers])
+            wrong += self._stop()
+        readers = [reader.subscriber for reader in self.readers]
+        readers += [session.reader for session in self.sessions()]
+        return wrong + judge(self.publications, readers) + judge_sessions(self.sessions())
 
-    def _start_readers(self):
+    def sessions(self):
+        return list(self.application.sessions.values()) if self.application else []
+
+    def _start(self):
+        self.application = Application(self, self.deployment.endpoint("apps"))
+        self.application.start()
         for number in range(self.reader_count):
             path = self.random.choice(sorted(PATHS))
             self.readers.append(Reader(self, f"reader{number}", path, PATHS[path]))
-        for reader in self.readers:
-            reader.start()
+        for number in range(self.visitor_count):
+            self.visitors.append(Visitor(self, f"visitor{number}", counts=number > 0))
+        for client in self.readers + self.visitors:
+            client.start()
 
     def _settle(self):
-        """A last publication in each topic must reach everybody; a client that was away for it may
-        have been told a gap instead, and gets the next one."""
+        """A last publication in each topic, and a last message to and from each session, must reach
+        everybody; a client that was away for it may have been told a gap instead, and gets the
+        next one."""
         end = time.monotonic() + scaled(SETTLE_S)
-        last = {}
-        while time.monotonic() < end and not (last and self._all_have(last)):
+        last, late = {}, ["nothing was published"]
+        for visitor in self.visitors:
+            visitor.say()
+        while time.monotonic() < end and late:
             last = {topic: self._publish_surely(topic) for topic in ROOMS}
+            for channel in self.application.channels():
+                last[direct(channel.id)] = self.application.send(channel)
             with contextlib.suppress(AssertionError):
-                wait_until(lambda: self._all_have(last), 2)  # noqa: B023 called at once
-        late = [] if self._all_have(last) else ["not everybody had the last publications"]
-        return late + [f"{r.name}: {r.error!r}" for r in self.readers if r.error]
+                wait_until(lambda: not self._late(last), 2)  # noqa: B023 called at once
+            late = self._late(last)
+        return late + [f"{c.name}: {c.error!r}" for c in self.readers + self.visitors if c.error]
 
-    def _all_have(self, last):
-        return all(
-            reader.error or all(reader.has(t, last[t]) for t in reader.subscriber.topics)
-            for reader in self.readers
-        )
+    def _late(self, last):
+        """Sentences about who lacks the last ones."""
+        late = [f"{reader.name} lacks the last of {topic}" for reader in self.readers
+                for topic in reader.subscriber.topics
+                if not reader.error and not reader.has(topic, last[topic])]
+        for visitor in self.visitors:
+            if not visitor.error:
+                late += self._late_visitor(visitor, last)
+        return late
+
+    def _late_visitor(self, visitor, last):
+        with self.lock:
+            if not visitor.is_silent():
+                return [f"{visitor.name} has no session, or what it said was not taken"]
+            topics = [direct(visitor.session.sid)]
+            topics += [topic for topic in ROOMS if self._follows(visitor.session, topic)]
+            return [f"{visitor.name} lacks the last of {topic}" for topic in topics
+                    if topic not in last or not visitor.has(topic, last[topic])]
+
+    @staticmethod
+    def _follows(session, topic):
+        span = session.span(topic)
+        return span is not None and span.first is not None and span.last is None
 
     def _publish_surely(self, topic):
         number = self.publish(topic)
@@ -212,9 +314,30 @@ class Play:
             number = self.publish(topic)
         return number
 
-    def _stop_readers(self):
+    def _stop(self):
+        """All sessions end; returns sentences about those that do not."""
         for reader in self.readers:
             reader.done = True
         for reader in self.readers:
             reader.drop()
             reader.join(20)
+        living = [visitor.session for visitor in self.visitors if visitor.session]
+        for session in living:
+            session.settled = True
+        for visitor in self.visitors:
+            visitor.leave(for_good=True)
+        late = []
+        try:
+            wait_until(lambda: not self._unfinished(), 30, "the end of all sessions")
+        except AssertionError as error:
+            late = [f"{error}: {self._unfinished()}"]
+        for visitor in self.visitors:
+            visitor.stop()
+        self.application.stop()
+        return late + ([f"application: {self.application.error!r}"] if self.application.error else [])
+
+    def _unfinished(self):
+        """Sessions that have not ended for their client, or for their application."""
+        with self.lock:
+            left = [visitor.name for visitor in self.visitors if visitor.session]
+            return left + [channel.id for channel in self.application.channels()]

@@ -7,7 +7,8 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from model import Gap, Message, Publications, Subscriber, judge
+from model import Gap, Message, Publications, Span, Subscriber, direct, judge
+from session_model import Session, judge_sessions
 
 
 def _history(count=5):
@@ -82,7 +83,7 @@ class Judge(unittest.TestCase):
     def test_a_message_that_was_never_acknowledged_may_be_missing(self):
         def change(publications, subscriber):
             subscriber.items.pop(4)
-            publications.taken.discard(("a", 3))
+            del publications.taken["a", 3]
 
         self.assertEqual(self._wrong(change), [])
 
@@ -113,6 +114,127 @@ class Judge(unittest.TestCase):
             subscriber.items.append(Message("c", 1, "e:99"))
 
         self.assertTrue(any("not asked for" in line for line in self._wrong(change)))
+
+
+def _session():
+    """A whole session: two topics' worth of what was sent and published, three messages said."""
+    publications, session, position = Publications(), Session.of("s"), 0
+    session.reader.over = False
+    session.reader.spans["a"] = [Span(first=1)]
+    session.reader.topics = (direct("s"), "a")
+    for _ in range(4):
+        for topic in session.reader.topics:
+            number = publications.begin(topic)
+            publications.take(topic, number)
+            position += 1
+            session.reader.items.append(Message(topic, number, f"e:{position}"))
+    session.events = [("open",), *(("message", n) for n in (1, 2, 3)), ("close", 1000)]
+    session.said = session.told = 3
+    return publications, session
+
+
+class JudgeOfSessions(unittest.TestCase):
+    def _wrong(self, change):
+        publications, session = _session()
+        change(session)
+        return judge(publications, [session.reader]) + judge_sessions([session])
+
+    def _found(self, change, sentence):
+        wrong = self._wrong(change)
+        self.assertTrue(any(sentence in line for line in wrong), wrong)
+
+    def test_a_whole_session_passes(self):
+        self.assertEqual(self._wrong(lambda s: None), [])
+
+    def test_what_was_sent_and_is_missing_is_found(self):
+        self._found(lambda s: s.reader.items.pop(2), "@s 2..2 missing before 3")
+        self._found(lambda s: s.reader.items.pop(6), "@s 4..4 missing at the end")
+
+    def test_what_was_sent_and_came_twice_is_found(self):
+        self._found(lambda s: s.reader.items.insert(3, s.reader.items[2]), "twice")
+
+    def test_what_was_sent_and_came_in_disorder_is_found(self):
+        def swap(one, other):
+            def change(session):
+                items = session.reader.items
+                items[one].topic, items[other].topic = items[other].topic, items[one].topic
+                items[one].number, items[other].number = items[other].number, items[one].number
+            return change
+
+        self._found(swap(2, 4), "after 3")  # two that were sent
+        self._found(swap(4, 5), "after what was published later")  # one sent, one published
+
+    def test_a_gap_in_its_place_explains_what_is_missing(self):
+        def change(session):
+            session.reader.items[2] = Gap(None, "restart")
+
+        self.assertEqual(self._wrong(change), [])
+
+    def test_what_came_before_it_was_subscribed_or_after_it_was_not_is_found(self):
+        for span in (Span(asked=2, first=2), Span(first=1, last=3, until=3)):
+            self._found(lambda s, span=span: s.reader.spans.update(a=[span]), "not asked for")
+
+    def test_between_two_subscriptions_nothing_is_asked_for(self):
+        def change(session):
+            session.reader.spans["a"] = [Span(first=1, last=1, until=2), Span(asked=4, first=4)]
+            del session.reader.items[5], session.reader.items[3]
+
+        self.assertEqual(self._wrong(change), [])
+
+    def test_a_subscription_that_ends_covers_up_to_what_came_of_it(self):
+        def change(session):
+            session.reader.spans["a"] = [Span(first=1, last=4)]
+            session.reader.items.pop(3)
+
+        self._found(change, "a 2..2 missing before 3")
+
+    def test_a_message_that_is_missing_is_found(self):
+        self._found(lambda s: s.events.pop(2), "messages 2..2 missing before 3")
+        self._found(lambda s: s.events.pop(3), "messages 3..3 missing at the end")
+
+    def test_a_session_that_is_excused_may_lack_messages_but_never_gets_one_twice(self):
+        def change(session):
+            session.excused = True
+            session.events.remove(("message", 2))
+
+        self.assertEqual(self._wrong(change), [])
+        self._found(lambda s: (change(s), s.events.insert(3, ("message", 3))), "message 3 twice")
+
+    def test_a_message_that_comes_twice_or_too_late_is_found(self):
+        self._found(lambda s: s.events.insert(3, ("message", 2)), "message 2 twice")
+        self._found(lambda s: s.events.insert(1, s.events.pop(3)), "message 1 twice, or after 3")
+
+    def test_lost_explains_what_is_missing_in_its_place_only(self):
+        def change(session, place):
+            session.events.remove(("message", 2))
+            session.events.insert(place, ("lost", "edge-lost"))
+
+        self.assertEqual(self._wrong(lambda s: change(s, 2)), [])
+        self._found(lambda s: change(s, 3), "messages 2..2 missing before 3")
+
+    def test_a_message_that_nobody_said_or_another_one_said_is_found(self):
+        self._found(lambda s: s.events.insert(4, ("message", 4)), "never said")
+        self._found(lambda s: s.events.insert(4, ("stranger", "t 1")), "of another one")
+
+    def test_a_close_that_is_lost_or_comes_twice_is_found(self):
+        self._found(lambda s: s.events.pop(), "closed 0 times")
+        self._found(lambda s: s.events.append(("close", 1006)), "closed 2 times")
+        self._found(lambda s: s.events.append(("lost", "edge-lost")), "last lost")
+
+    def test_an_open_that_is_lost_or_comes_twice_is_found(self):
+        self._found(lambda s: s.events.pop(0), "began 0 times, first message")
+        self._found(lambda s: s.events.insert(1, ("adopt",)), "began 2 times")
+        self._found(lambda s: s.events.insert(0, ("lost", "skipped")), "first lost")
+
+    def test_a_session_of_which_its_application_was_never_told_is_found(self):
+        self._found(lambda s: s.events.clear(), "never told of it")
+
+    def test_what_a_session_that_ended_early_lacks_at_its_end_is_not_asked_for(self):
+        def change(session):
+            session.reader.over = True
+            session.reader.items.pop(6)
+
+        self.assertEqual(self._wrong(change), [])
 
 
 def main():
