@@ -1,6 +1,6 @@
-/* Clients that follow topics: they lose connections, change edges, come back with their
- * cursor.  What must hold: publications in order, none twice, and none missing of which
- * no gap was told. */
+/* Clients that follow topics: they lose connections, change edges and subscriptions, come
+ * back with their cursor.  What must hold: publications in order, none twice, and none
+ * missing of which no gap was told. */
 #include "tests/sim/sim.h"
 
 #include "common/topic_pattern.h"
@@ -279,6 +279,15 @@ void sim_topic_turn(struct sim *self, int edge)
     }
 }
 
+/* It takes another subscription in place of one: that begins at its cursor. */
+static void s_change_line(struct sim *self, struct sim_follower *follower)
+{
+    follower->line[sim_draw(self, SIM_LINES)] =
+        s_lines[sim_draw(self, sizeof s_lines / sizeof *s_lines)];
+    follower->gaps = 0; // those after its cursor are told again
+    s_ask_anew(follower);
+}
+
 void sim_topic_traffic(struct sim *self)
 {
     static const char *const names[] = {"a", "b", "r/1", "r/2", "r/1/x", "s/1", "s/2"};
@@ -294,6 +303,8 @@ void sim_topic_traffic(struct sim *self)
     if (sim_chance(self, 12))
         s_reconnect(self, &self->follower[sim_draw(self, SIM_FOLLOWERS)],
                     (int)sim_draw(self, SIM_EDGES));
+    if (sim_chance(self, 20))
+        s_change_line(self, &self->follower[sim_draw(self, SIM_FOLLOWERS)]);
 }
 
 bool sim_topic_is_over(const struct sim *self)
