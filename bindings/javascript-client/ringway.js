@@ -13,6 +13,7 @@ const DEFAULTS = {
   better: 300000,
   wait: 25,
 };
+const { now } = Date;
 const world = globalThis; // a window, or what Node has instead
 const FLAPS = 3; // connections in a row that did not last, before another carrier has its turn
 const LONGEST = 2 ** 31 - 1; // ms; what a timer takes
@@ -20,11 +21,6 @@ const LONGEST = 2 ** 31 - 1; // ms; what a timer takes
 // Codes of a WebSocket after which another connection would end the same way.  A status of HTTP
 // counts as 4000 + status; of these only 408, 425 and 429 are worth another try.
 const FINAL = /^(100[023789]|44(?!08|25|29)..)$/;
-
-// Retry-After in ms, of seconds or a date; 0 if it says neither.
-const msOf = (text) => Math.max(0, +text ? text * 1000 : Date.parse(text) - Date.now()) || 0;
-
-const bytes = (base64) => Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
 
 export class Ringway extends EventTarget {
   #options;
@@ -34,7 +30,7 @@ export class Ringway extends EventTarget {
   #cursor;
   #session; // the token
   #carrier;
-  #link; // an AbortController: the connection that counts
+  #link; // the connection that counts: what has to be aborted with it, by name
   #since; // when it was opened
   #timer; // the only one: of the connection, or of the pause after it
   #wake; // ends the pause before the next try
@@ -47,8 +43,7 @@ export class Ringway extends EventTarget {
     super();
     this.#options = { ...DEFAULTS, WebSocket: world.WebSocket, ...options };
     this.#url = new URL(`${url}`.replace(/^ws/, "http"), world.location?.href);
-    this.#cursor = this.#options.cursor;
-    this.#session = this.#options.session;
+    ({ cursor: this.#cursor, session: this.#session } = this.#options);
     const carriers = this.#options.carriers.filter((name) =>
       DEFAULTS.carriers.includes(name) && (name != "ws" || this.#options.WebSocket));
     if (!carriers[0]) throw new TypeError("no carrier");
@@ -71,7 +66,7 @@ export class Ringway extends EventTarget {
   close() {
     // A WebSocket that is open says it by its close code.
     if (this.#session && !this.#isOver && !this.#send) {
-      this.#fetch({}, { method: "DELETE", keepalive: true }).catch(() => {});
+      this.#fetch({}, {}, { method: "DELETE", keepalive: true }).catch(() => {});
     }
     this.#finish(1000, "");
   }
@@ -85,20 +80,25 @@ export class Ringway extends EventTarget {
     this.#emit("state", { state, carrier: this.#carrier, delay });
   }
 
-  #alarm(ms, ring) {
+  #alarm(ms, ring = this.#cut) {
     clearTimeout(this.#timer);
-    if (ms) this.#timer = setTimeout(ring ?? (() => this.#link?.abort()), ms);
+    if (ms) this.#timer = setTimeout(ring, ms);
   }
+
+  // The connection does not count any more.
+  #cut = () => {
+    const link = this.#link;
+    this.#link = this.#carrier = undefined;
+    for (const part in link) link[part].abort();
+  };
 
   #finish(code, reason) {
     if (this.#isOver) return;
     this.#isOver = true;
     world.removeEventListener?.("online", this.#online);
-    const link = this.#link;
-    this.#link = this.#carrier = undefined;
+    this.#cut();
     this.#alarm();
     this.#become("closed");
-    link?.abort();
     this.#emit("close", { code, reason });
     this.#flush();
   }
@@ -113,14 +113,14 @@ export class Ringway extends EventTarget {
     let until = 0;
     await 0; // listeners may be added first
     for (;;) {
-      const first = Date.now() < until ? best : 0;
+      const first = now() < until ? best : 0;
       let at = first;
       let end;
       for (; at < carriers.length; at++) {
         // A session of an earlier client is asked first how many messages it has taken.
         const isNew = this.#session && this.#count == null;
         end = await this.#connect(isNew ? "poll" : carriers[at],
-          () => isNew || (at && Date.now() > this.#since + better));
+          () => isNew || (at && now() > this.#since + better));
         if (this.#isOver) return;
         if (FINAL.test(end.code)) return this.#finish(end.code, end.message);
         if (end.lasted >= 0 || end.after) break;
@@ -129,18 +129,17 @@ export class Ringway extends EventTarget {
       if (isOver) continue;
       if (at > first) {
         best = at;
-        until = Date.now() - lasted + better; // not a number, so never, if all have failed
+        until = now() - lasted + better; // not a number, so never, if all have failed
       }
       if (lasted >= stable) {
         tries = flaps = 0;
       } else if (lasted >= 0 && ++flaps == FLAPS) {
         flaps = 0;
         best = (at + 1) % carriers.length;
-        until = Date.now() + better;
+        until = now() + better;
       }
       const delay = Math.min(LONGEST,
         after + Math.random() * Math.min(maxDelay, minDelay * 2 ** tries++));
-      this.#carrier = undefined;
       this.#become("waiting", delay);
       if (this.#isOver) return;
       await new Promise((resolve) => {
@@ -154,7 +153,7 @@ export class Ringway extends EventTarget {
   // One connection, from its begin to its end; an end has a code, a message, `after`: ms to
   // wait, and how long it was open, in ms; not a number if it never was.
   async #connect(carrier, isOver) {
-    const link = this.#link = new AbortController();
+    const link = this.#link = {};
     let end;
     this.#carrier = carrier;
     this.#alarm(this.#options.timeout);
@@ -164,12 +163,12 @@ export class Ringway extends EventTarget {
         end = await (carrier == "ws" ? this.#ws(link)
           : carrier == "sse" ? this.#sse(link) : this.#poll(link, isOver));
       }
-    } catch ({ code, message, after }) {
-      end = { code, message, after };
+    } catch (error) {
+      end = error;
     }
-    const lasted = Date.now() - this.#since;
+    const lasted = now() - this.#since;
     this.#send = this.#sent = this.#since = undefined;
-    link.abort();
+    this.#cut();
     return { ...end, lasted };
   }
 
@@ -180,7 +179,7 @@ export class Ringway extends EventTarget {
     this.#count ??= up;
     this.#settle(up);
     if (!this.#since) {
-      this.#since = Date.now();
+      this.#since = now();
       this.#become("open");
       if (this.#link == link) this.#emit("open", { carrier: this.#carrier });
       this.#flush();
@@ -188,7 +187,7 @@ export class Ringway extends EventTarget {
     if (this.#link != link) return; // closed by a listener
     this.#cursor = cursor ?? this.#cursor;
     if (gap) this.#emit("gap", gap);
-    if (base64 != null) data = bytes(base64);
+    if (base64 != null) data = Uint8Array.from(atob(base64), (char) => char.charCodeAt(0));
     if (data != null) this.#emit("message", { data, topic, cursor });
   }
 
@@ -199,14 +198,18 @@ export class Ringway extends EventTarget {
     return url.href;
   }
 
-  async #fetch(query, init) {
+  // At most one of each method at a time; a signal of its own for each, since what fetch adds to a
+  // signal stays there.
+  async #fetch(link, query, init) {
+    const { signal } = link[init.method] = new AbortController();
     const answer = await (this.#options.fetch ?? fetch)(this.#target(query),
-      { cache: "no-store", ...init });
+      { cache: "no-store", signal, ...init });
     if (answer.ok) return answer;
+    const retry = answer.headers.get("retry-after"); // seconds or a date
     throw {
       code: 4000 + answer.status,
       message: (await answer.text()).trim(),
-      after: msOf(answer.headers.get("retry-after")),
+      after: Math.max(0, +retry ? retry * 1000 : Date.parse(retry) - now()) || 0,
     };
   }
 
@@ -215,7 +218,6 @@ export class Ringway extends EventTarget {
       const n = this.#unsent[0]?.n ?? (this.#count ?? 0) + 1;
       const socket = new this.#options.WebSocket(this.#target({ n }).replace("http", "ws"), "ringway.1");
       socket.onmessage = ({ data }) => {
-        if (link.signal.aborted) return;
         this.#alarm(); // the gateway pings, and the browser answers: nothing of it is seen here
         const frame = JSON.parse(data);
         // What was taken meanwhile has its number all the same: the frames are counted from n.
@@ -225,16 +227,17 @@ export class Ringway extends EventTarget {
       };
       socket.onerror = () => {}; // a close follows
       socket.onclose = ({ code, reason: message }) => resolve({ code, message });
-      link.signal.onabort = () => {
+      link.socket = { abort: () => {
+        socket.onmessage = null;
         resolve();
-        socket.close(...(this.#link ? [] : [1000]));
-      };
+        socket.close(this.#isOver ? 1000 : undefined);
+      } };
     });
   }
 
   async #sse(link) {
-    const { body } = await this.#fetch({ format: "json" },
-      { signal: link.signal, headers: { accept: "text/event-stream" } });
+    const { body } = await this.#fetch(link, { format: "json" },
+      { headers: { accept: "text/event-stream" } });
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     for (let text = ""; ;) {
       const { done, value } = await reader.read();
@@ -256,7 +259,7 @@ export class Ringway extends EventTarget {
     const { wait: most, idle } = this.#options;
     for (let wait = 0; ; wait = most) {
       if (wait) this.#alarm(wait * 1000 + idle);
-      const answer = await this.#fetch({ wait }, { signal: link.signal });
+      const answer = await this.#fetch(link, { wait }, {});
       const { cursor, messages, ...rest } = await answer.json();
       this.#take(link, rest);
       for (const message of messages) this.#take(link, message);
@@ -277,8 +280,10 @@ export class Ringway extends EventTarget {
     } else if (this.#send) {
       for (const message of this.#unsent) {
         message.n ??= ++this.#count;
-        if (message.n > this.#sent) this.#send(message.data);
-        this.#sent = Math.max(this.#sent, message.n);
+        if (message.n > this.#sent) {
+          this.#send(message.data);
+          this.#sent = message.n;
+        }
       }
     } else if (this.#since) {
       this.#post(this.#link);
@@ -287,15 +292,13 @@ export class Ringway extends EventTarget {
 
   // One message after the other, each until it is taken.
   async #post(link) {
-    if (link.busy) return;
-    link.busy = true;
+    if (!link || link.POST) return; // cut a moment ago, or one is on its way
     while (this.#link == link && this.#unsent[0]) {
       const [message] = this.#unsent;
       const { data: body } = message;
       const n = message.n ??= ++this.#count;
       try {
-        await this.#fetch({ n }, {
-          signal: link.signal,
+        await this.#fetch(link, { n }, {
           method: "POST",
           body,
           headers: body.trim ? {} : { "content-type": "application/octet-stream" },
@@ -307,6 +310,6 @@ export class Ringway extends EventTarget {
         await new Promise((resolve) => setTimeout(resolve, after || this.#options.minDelay));
       }
     }
-    link.busy = false;
+    delete link.POST;
   }
 }

@@ -21,7 +21,7 @@ from support.waiting import scaled, wait_until  # noqa: E402
 
 CLIENT = HERE.parents[1] / "bindings" / "javascript-client"
 TOOLS = HERE / "node_modules" / ".bin"
-SIZE_MAX = 5 * 1024  # bytes, minified
+SIZE_MAX = 5000  # bytes, minified
 CARRIERS = ("ws", "sse", "poll")
 ROUTES = [
     ("news", {"path": "/news/{section}", "topic": "news/{section}"}),
@@ -35,10 +35,12 @@ class Node:
     def __init__(self, own, name, *arguments, folder=HERE):
         self.path = own.folder.path / f"{name}.out"
         own.programs.append(self)
-        # What Node warns of (18: of listeners that its fetch forgets to remove) is no line of ours.
         with open(self.path, "wb") as out, open(self.path.with_suffix(".err"), "wb") as err:
             self.process = subprocess.Popen(["node", *arguments], cwd=folder, stdout=out,
                                             stdin=subprocess.PIPE, stderr=err)
+
+    def warnings(self):
+        return self.path.with_suffix(".err").read_text(encoding="utf-8")
 
     def lines(self):
         text = self.path.read_text(encoding="utf-8")
@@ -114,6 +116,7 @@ class Own(Deployment):
     def stop(self, seconds=20):
         for program in self.programs:
             program.kill()
+            assert "MaxListenersExceeded" not in program.warnings(), program.warnings()
         super().stop(seconds)
 
     def abandon(self):

@@ -1,7 +1,7 @@
 // What a client of bindings/javascript-client says in a session, to a gateway that does what networks
 // and proxies do.
 import assert from "node:assert/strict";
-import { destroy, each, follow, has, isOpen, numbers, play, status } from "./rig.mjs";
+import { destroy, each, follow, has, isOpen, listened, numbers, play, status } from "./rig.mjs";
 import { until } from "./runner.mjs";
 
 const join = (gateway, options) => follow({ url: gateway.sessionUrl }, options);
@@ -73,6 +73,26 @@ each(tests, "a session that is not there any more is the end", async (gateway, c
 });
 
 Object.assign(tests, {
+  "what is taken while a WebSocket opens is not said again, and what follows is": async (gateway) => {
+    const seen = join(gateway, { carriers: ["ws"] });
+    await isOpen(seen);
+    const { ws } = gateway.requests.at(-1);
+    let heard = 0;
+    ws.removeAllListeners("message"); // they are on their way for long
+    ws.on("message", () => heard++);
+    const promises = numbers(2).map((text) => seen.client.send(text));
+    await until(() => heard == 2, "the messages");
+    gateway.faults.ws.push(({ url }) => { // they arrive when the next one is asked for already
+      assert.equal(url.searchParams.get("n"), "1");
+      gateway.up = 2;
+      gateway.taken.push("1", "2");
+    });
+    gateway.cut();
+    promises.push(seen.client.send("3"), seen.client.send("4"));
+    await Promise.all(promises);
+    assert.deepEqual(gateway.taken, numbers(4));
+  },
+
   "a topic takes no messages": async (gateway) => {
     const seen = follow(gateway);
     await assert.rejects(seen.client.send("early"), /no session/);
@@ -122,6 +142,13 @@ Object.assign(tests, {
     assert.ok(Date.now() - began >= 990);
     assert.deepEqual(gateway.taken, ["1", "2"]);
     assert.equal(seen.opens.length, 1);
+  },
+
+  "fetch has a signal of its own for each POST": async (gateway) => {
+    const signals = listened();
+    const seen = join(gateway, { carriers: ["sse"], fetch: signals.fetch });
+    for (const text of numbers(30)) await seen.client.send(text);
+    assert.ok(signals.most() < 5, `${signals.most()} listeners`);
   },
 
   "a message that is too long is the end, as by WebSocket": async (gateway) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { Ringway } from "../../bindings/javascript-client/ringway.js";
 import { FakeGateway, eventOf } from "./fake_gateway.mjs";
 import {
-  QUICK, destroy, each, follow, has, isOpen, numbers, play, status, times, withRandom,
+  QUICK, destroy, each, follow, has, isOpen, listened, numbers, play, status, times, withRandom,
 } from "./rig.mjs";
 import { until } from "./runner.mjs";
 
@@ -117,6 +117,18 @@ for (const code of [1001, 1011, 1013, 4001, 4429, 4500]) {
 }
 
 Object.assign(tests, {
+  "fetch has a signal of its own for each poll": async (gateway) => {
+    const signals = listened();
+    const seen = follow(gateway, { carriers: ["poll"], fetch: signals.fetch });
+    await isOpen(seen);
+    for (let at = 1; at <= 30; at++) {
+      gateway.publish(String(at));
+      await has(seen, at);
+    }
+    assert.ok(gateway.requests.length > 20);
+    assert.ok(signals.most() < 5, `${signals.most()} listeners`);
+  },
+
   "a WebSocket that is refused: an event stream": async (gateway) => {
     gateway.faults.ws.push(...times(9, status(403)));
     const seen = follow(gateway);

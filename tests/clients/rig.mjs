@@ -1,4 +1,5 @@
 // What the tests of bindings/javascript-client share.
+import { getEventListeners } from "node:events";
 import WebSocket from "ws";
 import { Ringway } from "../../bindings/javascript-client/ringway.js";
 import { FakeGateway } from "./fake_gateway.mjs";
@@ -56,6 +57,19 @@ export const withRandom = async (value, test) => {
   }
 };
 
+// A fetch, and how many listeners the most listened-to of its signals has.  Node 18 warns of more
+// than 10 of one signal, later versions of more than 1500.
+export function listened() {
+  const signals = new Set();
+  return {
+    fetch: (url, init) => {
+      signals.add(init.signal);
+      return fetch(url, init);
+    },
+    most: () => Math.max(...[...signals].map((signal) => getEventListeners(signal, "abort").length)),
+  };
+}
+
 // The same for each carrier.
 export function each(tests, sentence, test) {
   for (const carrier of CARRIERS) tests[`${carrier}: ${sentence}`] = (gateway) => test(gateway, carrier);
@@ -75,6 +89,12 @@ export async function play(tests) {
       }
     };
   }
+  const warnings = [];
+  process.on("warning", ({ name, message }) => warnings.push(`${name}: ${message}`));
+  tests["Node warns of nothing"] = () => {
+    const leaks = warnings.filter((text) => text.startsWith("MaxListenersExceeded"));
+    if (leaks.length) throw new Error(leaks.join("\n"));
+  };
   const failed = await run(tests);
   console.log(`${Object.keys(tests).length - failed} passed, ${failed} failed`);
   process.exit(failed ? 1 : 0);
