@@ -1,52 +1,5 @@
 /* Sessions in the core after a restart of the broker: what edges bring back. */
-#include "tests/unit/core_rig.h"
-
-#define S1     "session.0f1e2d3c4b5a6978.8796a5b4c3d2e1f0"
-#define POS(n) BOOT ":" n
-
-static void s_open(struct rig *rig)
-{
-    rig_edge(rig, 8,
-             "OPEN " CH("1") " 1 chat 1 sid=" S1
-                             " mode=new as=r ws=1\n{\"carrier\":\"ws\"}");
-}
-
-static struct rig *s_rig(void)
-{
-    struct rig *rig = rig_new();
-    rig_join_edge(rig, 1);
-    rig_join_edge(rig, 2);
-    rig_app(rig, 1, "JOIN chat id=j");
-    rig_turn(rig);
-    rig_forget(rig);
-    return rig;
-}
-
-static void s_ack(struct rig *rig)
-{
-    rig_tagged(rig, 1, "ACK", rig->tag);
-    rig_turn(rig);
-}
-
-/* A session with a WebSocket on edge e1, whose OPEN is processed. */
-static struct rig *s_opened(void)
-{
-    struct rig *rig = s_rig();
-    s_open(rig);
-    rig_expect(rig, "app 1 OPEN " S1 " 1 *");
-    s_ack(rig);
-    rig_forget(rig);
-    return rig;
-}
-
-/* Both edges and the worker live on. */
-static void s_wait(struct rig *rig, int seconds)
-{
-    for (; seconds > 0; seconds--) {
-        rig_app(rig, 1, "JOIN chat");
-        rig_wait(rig, 1, "12");
-    }
-}
+#include "tests/unit/session_rig.h"
 
 static struct rig *s_restarted(void)
 {
