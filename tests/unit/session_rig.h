@@ -1,4 +1,5 @@
-/* session_rig: a core with two edges, a worker and a session, for the tests of sessions. */
+/* session_rig: a core with two edges, a worker and a session, for the tests of sessions.
+ */
 #pragma once
 
 #include "tests/unit/core_rig.h"
