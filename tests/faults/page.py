@@ -29,10 +29,10 @@ def columns(verdict):
 
 _FIGURES = ("events", "channels", "missing", "disorder", "again", "doubled", "closes")
 _TOPIC_HEAD = (
-    "| scenario | what is done | published | read | gaps | wrong | seconds |\n"
-    "|---|---|---|---|---|---|---|\n"
+    "| scenario | what is done | published | read | sessions | sent | said | gaps | lost | wrong | seconds |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|\n"
 )
-_TOPIC_FIGURES = ("published", "read", "gaps", "wrong")
+_TOPIC_FIGURES = ("published", "read", "sessions", "sent", "said", "gaps", "lost", "wrong")
 
 
 def _row(outcome, names):

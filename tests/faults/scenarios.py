@@ -521,8 +521,8 @@ SCENARIOS = [
                    "", reset("edge1", 7701)),
     TopicScenario("topics-broker-edge-kill",
                    "the broker and a gateway: kill -9 together; the gateway stays away", "",
-                   kill_broker_and_edge_for_good),
+                   kill_broker_and_edge_for_good, seconds=16),
     TopicScenario("topics-broker-then-edge",
                    "the broker: kill -9, back after 1 s; a gateway: kill -9 right after that", "",
-                   kill_broker_then_edge),
+                   kill_broker_then_edge, seconds=16),
 ]

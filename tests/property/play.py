@@ -117,10 +117,12 @@ class Reader(threading.Thread):
 class Play:
     """A deployment and what is done to it."""
 
-    def __init__(self, seed, edges=3, readers=5, visitors=4, seconds=6.0):
+    def __init__(self, seed, edges=3, readers=5, visitors=4, uncounted=1,
+                 seconds=6.0):
         self.seed, self.edge_count = seed, edges
         self.random = random.Random(seed)
         self.seconds, self.reader_count, self.visitor_count = seconds, readers, visitors
+        self.uncounted = uncounted  # visitors that do not number what they say
         self.carriers = sorted(CARRIERS)
         self.publications, self.lock = Publications(), threading.RLock()
         self.deployment = Stage(
@@ -190,9 +192,9 @@ class Play:
                 if visitor.session and not visitor.counts:
                     visitor.session.excused = True
 
-    def _deed(self):
-        """One thing that happens."""
-        name = self.random.choices(list(DEEDS), weights=DEEDS.values())[0]
+    def _deed(self, deeds):
+        """One thing that happens; deeds: how often each does."""
+        name = self.random.choices(list(deeds), weights=deeds.values())[0]
         self.deeds.append(name)
         times = self.random.randint(5, 60) if name.startswith("burst") else 1
         room, visitor = self.random.choice(ROOMS), self.random.choice(self.visitors)
@@ -241,10 +243,11 @@ class Play:
                 addresses = [edge.address for edge in deployment.edges]
                 self.balancer = stack.enter_context(Balancer(deployment.folder.path, addresses))
             self._sender = deployment.sender()
-            self._start()
+            self.start_application(deployment.endpoint("apps"))
+            self.start_clients()
             end = time.monotonic() + self.seconds
             while time.monotonic() < end:
-                self._deed()
+                self._deed(DEEDS)
                 time.sleep(self.random.uniform(0.0, 0.02))
             deployment.wait_joined(20)
             wrong = self._settle()
@@ -256,14 +259,18 @@ class Play:
     def sessions(self):
         return list(self.application.sessions.values()) if self.application else []
 
-    def _start(self):
-        self.application = Application(self, self.deployment.endpoint("apps"))
+    def start_application(self, endpoint):
+        """The one that the sessions belong to, where applications connect."""
+        self.application = Application(self, endpoint)
         self.application.start()
+
+    def start_clients(self):
+        """All readers and visitors."""
         for number in range(self.reader_count):
             path = self.random.choice(sorted(PATHS))
             self.readers.append(Reader(self, f"reader{number}", path, PATHS[path]))
         for number in range(self.visitor_count):
-            self.visitors.append(Visitor(self, f"visitor{number}", counts=number > 0))
+            self.visitors.append(Visitor(self, f"visitor{number}", counts=number >= self.uncounted))
         for client in self.readers + self.visitors:
             client.start()
 
