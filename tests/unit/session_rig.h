@@ -50,3 +50,15 @@ static inline void s_wait(struct rig *rig, int seconds)
         rig_wait(rig, 1, "12");
     }
 }
+
+/* After a restart of the broker: edges that were here before greet it. */
+static inline struct rig *s_restarted(void)
+{
+    struct rig *rig = rig_new();
+    rig_app(rig, 1, "JOIN chat name=w1");
+    rig_edge(rig, 8, "HELLO e1 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_edge(rig, 9, "HELLO e2 " EPOCH " 1111111111111111 5 proto=RW/1");
+    rig_turn(rig);
+    rig_forget(rig);
+    return rig;
+}

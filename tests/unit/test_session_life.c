@@ -1,17 +1,6 @@
 /* Sessions in the core after a restart of the broker: what edges bring back. */
 #include "tests/unit/session_rig.h"
 
-static struct rig *s_restarted(void)
-{
-    struct rig *rig = rig_new();
-    rig_app(rig, 1, "JOIN chat name=w1");
-    rig_edge(rig, 8, "HELLO e1 " EPOCH " 1111111111111111 5 proto=RW/1");
-    rig_edge(rig, 9, "HELLO e2 " EPOCH " 1111111111111111 5 proto=RW/1");
-    rig_turn(rig);
-    rig_forget(rig);
-    return rig;
-}
-
 START_TEST(an_edge_brings_a_session_back)
 {
     struct rig *rig = s_restarted();
