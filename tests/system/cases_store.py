@@ -246,6 +246,7 @@ def the_one_program_stores_too():
     with Deployment(edges=0) as own:
         settings = {f"bus_{name}": "tcp://127.0.0.1:0" for name in ("edges", "apps", "tap", "pull", "sub")}
         settings.update(listen="127.0.0.1:0", ops_listen="127.0.0.1:0", data="data")
+        own.broker.stop()  # the one that comes with the stage
         own.broker = Gateway("ringway", flags(settings), own.folder.path, own.env)
         own.broker.start().wait_ready()
         own.broker.endpoint = lambda name: own.broker.ready.values[name]
