@@ -180,6 +180,7 @@ static void s_beat(struct bus *self)
     if (self->boot[0])
         wire_add_option(&header, "boot", self->boot);
     (void)zmq_send(self->beats, header.text, header.size, ZMQ_DONTWAIT);
+    self->has_beaten = true;
     if (self->state == BUS_JOINED)
         bus_post(self, &header);
     self->beat_ms = self->now_ms;

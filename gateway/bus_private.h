@@ -44,6 +44,7 @@ struct bus {
     uint64_t told_c; // newest command that was sent, as the last HB among them said
     bool is_beside;  // the record at hand came beside the commands, not among them
     int64_t now_ms, heard_ms, hello_ms, beat_ms, away_ms;
+    bool has_beaten; // beside the commands, since WELCOME
     bool must_greet; // a HELLO is due as soon as the last one is old enough
     size_t unreported_records, unreported_bytes; // commands since the last HB
     struct bus_item *outbox, *outbox_last;       // own records that wait for room

@@ -405,6 +405,7 @@ static void s_welcome(struct bus *self, const struct wire_record *record)
     if (sync && (!c.data || wire_u64(c, &self->lastc) < 0))
         self->lastc = 0;
     self->told_c = 0;
+    self->has_beaten = false;
     self->announcing = self->options.workers;
     self->announce_is_full = sync;
     bus_set_state(self, BUS_JOINED);
@@ -443,6 +444,15 @@ static void s_beat(struct bus *self, const struct wire_record *record)
         bus_greet(self);
 }
 
+/* The broker does not know us.  Beside the commands it may have said so to a heartbeat
+ * that came before our HELLO: another one would wait behind what has been sent since. */
+static void s_who(struct bus *self)
+{
+    bool is_old = self->is_beside && self->state == BUS_JOINED && !self->has_beaten;
+    if (self->state != BUS_GREETING && !is_old)
+        bus_greet(self);
+}
+
 static void s_connection(struct bus *self, const struct wire_record *record,
                          const void *data, size_t size)
 {
@@ -451,8 +461,8 @@ static void s_connection(struct bus *self, const struct wire_record *record,
         s_welcome(self, record);
     else if (wire_is(verb, "REJECT"))
         s_reject(self, record);
-    else if (wire_is(verb, "WHO") && self->state != BUS_GREETING)
-        bus_greet(self);
+    else if (wire_is(verb, "WHO"))
+        s_who(self);
     else if (wire_is(verb, "HB"))
         s_beat(self, record);
     else if (wire_is(verb, "FLOW"))

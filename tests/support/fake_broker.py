@@ -18,6 +18,7 @@ class FakeBroker:
       records  routing id of the connection that said HELLO last
       seen     what came on it so far, as Records; heartbeats are left out
       pulses   lastc of each heartbeat on it
+      beside   routing id of the connection that has heartbeats only; beaten counts them
       c        number of the newest command that was said
     """
 
@@ -32,6 +33,8 @@ class FakeBroker:
         self.beats = True
         self.seen = []
         self.pulses = []
+        self.beside = None
+        self.beaten = 0
         self.c = 0
         self._beat_at = 0.0
 
@@ -82,6 +85,8 @@ class FakeBroker:
             if record.verb == "HB":
                 if peer == self.records:
                     self.pulses.append(int(record.tokens[2]))
+                else:
+                    self.beside, self.beaten = peer, self.beaten + 1
                 if self.beats and peer != self.records:
                     self.socket.send_multipart([peer, make_record("HB", "0", self.boot)])
                 continue

@@ -16,7 +16,8 @@ from support.fake_broker import FakeBroker
 from support.harness import Deployment, Folder, Gateway, flags, write_config
 from support.http_client import Closed, HttpClient
 from support.talk import Background, hold, opened_ws, unique
-from support.waiting import scaled
+from support.waiting import scaled, wait_until
+from support.worker import make_record
 from support.ws_client import WsClient
 
 TEXT = [("Content-Type", "text/plain")]
@@ -323,6 +324,30 @@ def after_a_new_connection_the_edge_greets_without_being_asked():
             # Silence would be noticed after 5 s only, and this broker says nothing.
             edge.broker.wait_for("HELLO", seconds=3, after=mark)
             edge.broker.sync(after=mark)
+
+
+def next_heartbeat(broker):
+    """Waits for one on the connection that has no other records."""
+    beaten = broker.beaten
+    wait_until(lambda: broker.pump() or broker.beaten > beaten, 10, "a heartbeat")
+
+
+@case()
+def a_who_to_a_heartbeat_before_the_greeting_is_not_answered():
+    with Edge(heartbeat="2s") as own:
+        broker = own.broker
+        broker.sync()
+        next_heartbeat(broker)
+        mark = broker.mark()
+        broker.say("WHO", "0")
+        broker.welcome("resume", mark)
+        broker.socket.send_multipart([broker.beside, make_record("WHO", "0")])
+        broker.hears_nothing("HELLO", 0.8, broker.mark())
+        next_heartbeat(broker)
+        mark = broker.mark()
+        broker.socket.send_multipart([broker.beside, make_record("WHO", "0")])
+        broker.wait_for("HELLO", after=mark)
+        broker.welcome("resume", mark)
 
 
 @case()
