@@ -36,6 +36,7 @@ class Visitor:
         self._random = random.Random(f"{play.seed}/{name}")
         self._carrier = None
         self._speaks = self._next = None  # the WebSocket that is there, and what it says next
+        self._wishes = 0  # for one that does not count: what it will say while that is there
         self._changed = threading.Condition(play.lock)
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True)
                          for work in (self._read, self._speak)]
@@ -107,6 +108,7 @@ class Visitor:
                 if name == "ws":
                     self._speaks = carrier
                     self._next = carrier.first if self.counts else session.said + 1
+                    self._wishes = 0
             if self.counts:
                 session.told = max(session.told, told.get("up", 0))
             if "gap" in told:
@@ -144,7 +146,9 @@ class Visitor:
                 number = session.told + 1
                 if number > session.said:
                     number = 0
-        if upto is not None and session.said >= upto:
+        if not self.counts and self._owed(session):
+            self._say_once(session)
+        elif self.counts and upto is not None and session.said >= upto:
             self._say(session, upto)
         elif self.counts and upto is None and number:
             self._post(session, token, number)
@@ -157,7 +161,7 @@ class Visitor:
     def _owed(self, session):
         """Is there something to say, or that it does not know to be taken?"""
         if not self.counts:
-            return self._next is not None and self._next <= session.said
+            return self._next is not None and self._wishes > 0
         return session.told < session.said
 
     def _say(self, session, number):
@@ -169,6 +173,21 @@ class Visitor:
                 self._speaks.say(f"{session.sid} {number}")
                 self._next = number + 1
             except Ended:
+                self._next = None
+                self._speaks.close()
+
+    def _say_once(self, session):
+        """The next one of a visitor that does not count: said only when a WebSocket took it."""
+        with self._changed:
+            if self._next is None or self.session is not session:
+                return
+            session.said = self._next
+            try:
+                self._speaks.say(f"{session.sid} {self._next}")
+                self._next += 1
+                self._wishes -= 1
+            except Ended:
+                session.said -= 1
                 self._next = None
                 self._speaks.close()
 
@@ -208,9 +227,13 @@ class Visitor:
     def say(self):
         """One more message; one that does not count only where a WebSocket is there."""
         with self._changed:
-            if self.session and (self.counts or self._next is not None):
+            if not self.session:
+                return
+            if self.counts:
                 self.session.said += 1
-                self._changed.notify_all()
+            elif self._next is not None:
+                self._wishes += 1
+            self._changed.notify_all()
 
     def drop(self):
         """Its connection ends without a word."""
