@@ -20,7 +20,8 @@ from model import Gap, Message, judge  # noqa: E402
 from play import DEEDS, ROUTES, Play  # noqa: E402
 from session_model import judge_sessions  # noqa: E402
 
-READERS, VISITORS = 12, 5  # all of these number what they say
+READERS, VISITORS = 12, 6
+UNCOUNTED = 2  # visitors that do not number what they say
 KILLS = ("edge", "broker")  # deeds that are the scenario's here
 LEAST_READ = 500  # messages before the fault
 
@@ -29,7 +30,7 @@ class Company(Play):
     """Everybody who uses the stage; lives in its namespaces."""
 
     def __init__(self, stage, seed):
-        super().__init__(seed, readers=READERS, visitors=VISITORS, uncounted=0)
+        super().__init__(seed, readers=READERS, visitors=VISITORS, uncounted=UNCOUNTED)
         self.deployment.folder.remove()  # the stage has one, and other daemons
         self.stage = stage
         self._deeds = {name: often for name, often in DEEDS.items() if name not in KILLS}

@@ -189,7 +189,7 @@ class Visitor:
             except Ended:
                 session.said -= 1
                 self._next = None
-                self._speaks.close()
+                self._speaks.close(gently=True)
 
     def _ask(self, method, where, body=None):
         """The status of a request; 0 when there was no answer."""

@@ -49,7 +49,7 @@ static void s_lose_unheard(struct play *self, const struct play_edge *edge)
 void play_edge_die(struct play *self, int at)
 {
     play_trace(self, "edge %d dies", at);
-    if (!self->core || !self->edge[at].joined)
+    if (!self->core || strcmp(self->edge[at].boot, self->core->boot) != 0)
         s_lose_unheard(self, &self->edge[at]);
     for (int client = 0; client < PLAY_CLIENTS; client++)
         if (self->client[client].edge == at)
